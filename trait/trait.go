@@ -50,7 +50,11 @@ type Emission struct {
 	SeenAt   int64  // ms since 1970
 	Version  int64
 	Facts    Facts
-	// Removes is, of a removal, the id of the change that it removed.
+	// Generation is that of the definitions under which it was computed.
+	Generation uint32
+	// Reason and Removes are, of a removal, its reason (such as "not_served")
+	// and the id of the change that it removed.
+	Reason  string
 	Removes [16]byte
 }
 
