@@ -1,0 +1,166 @@
+package trait
+
+import (
+	"bytes"
+	"strconv"
+	"unicode/utf8"
+
+	"traitstream/impression"
+)
+
+// Match is a trait that an impression feeds.
+type Match struct {
+	Definition *Definition
+	Trait      []byte // the trait's name
+	Value      []byte // compact JSON; nil is none: not served, under Clear
+}
+
+// Verdict sums up what the definitions made of an impression.
+type Verdict uint8
+
+// The verdicts.
+const (
+	NoMatch   Verdict = iota // no definition wants it
+	NotServed                // some do, and each of these ignores it as not served
+	Matched                  // at least one trait is fed
+)
+
+// Matcher holds definitions against impressions. It serves one goroutine.
+type Matcher struct {
+	rules   []rule
+	arena   []byte // of names and values, until Reset
+	scratch []byte // of the fact at hand
+}
+
+// NewMatcher returns a matcher over the set.
+func (s *Set) NewMatcher() *Matcher { return &Matcher{rules: s.rules} }
+
+// Reset gives up the bytes of all matches so far, for use again.
+func (m *Matcher) Reset() { m.arena = m.arena[:0] }
+
+// Match appends to dst the traits that the impression feeds, each name once.
+// The slices of a match stay valid until Reset. Once warm it does not allocate.
+func (m *Matcher) Match(dst []Match, imp *impression.Impression) ([]Match, Verdict) {
+	served := Served(imp.Treatment, imp.Label)
+	verdict, first := NoMatch, len(dst)
+	for i := range m.rules {
+		r := &m.rules[i]
+		if !m.wants(r, imp) {
+			continue
+		}
+		mark := len(m.arena)
+		name, value, ok := m.yield(r, imp)
+		ignored := !served && r.NotServed == Ignore
+		if !ok || ignored || yielded(dst[first:], name) {
+			m.arena = m.arena[:mark]
+			if ok && ignored {
+				verdict = max(verdict, NotServed)
+			}
+			continue
+		}
+		if !served && r.NotServed == Clear {
+			value = nil
+		}
+		dst = append(dst, Match{Definition: &r.Definition, Trait: name, Value: value})
+		verdict = Matched
+	}
+	return dst, verdict
+}
+
+// yielded tells whether an earlier definition gave the name already. The two
+// agree on all that counts: NewSet sees to it.
+func yielded(matches []Match, name []byte) bool {
+	for i := range matches {
+		if bytes.Equal(matches[i].Trait, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// wants tells whether the rule's event and conditions are met.
+func (m *Matcher) wants(r *rule, imp *impression.Impression) bool {
+	if imp.Event != nil && string(imp.Event) != r.Event || !m.all(r.Where, imp) {
+		return false
+	}
+	for _, branch := range r.Any {
+		if m.all(branch, imp) {
+			return true
+		}
+	}
+	return len(r.Any) == 0
+}
+
+func (m *Matcher) all(conditions []Condition, imp *impression.Impression) bool {
+	for i := range conditions {
+		c := &conditions[i]
+		if kind, text := m.fact(c.of, imp); !c.holds(kind, text) {
+			return false
+		}
+	}
+	return true
+}
+
+// fact returns what a condition looks at, valid until the next call.
+func (m *Matcher) fact(of reference, imp *impression.Impression) (impression.Kind, []byte) {
+	switch of.fact {
+	case version:
+		m.scratch = strconv.AppendInt(m.scratch[:0], imp.Version, 10)
+		return impression.Number, m.scratch
+	case source:
+		m.scratch = append(m.scratch[:0], imp.Topic...)
+		return impression.String, m.scratch
+	case property:
+		v := custom(of, imp)
+		if v.Kind != impression.Composite {
+			return v.Kind, v.Text
+		}
+		var ok bool
+		if m.scratch, ok = appendCompact(m.scratch[:0], v.JSON); !ok {
+			return impression.Absent, nil
+		}
+		return v.Kind, m.scratch
+	}
+	text := of.fact.text(imp)
+	if text == nil {
+		return impression.Absent, nil
+	}
+	return impression.String, text
+}
+
+func custom(of reference, imp *impression.Impression) impression.Value {
+	if of.index >= len(imp.Properties) {
+		return impression.Value{}
+	}
+	return imp.Properties[of.index]
+}
+
+// yield puts the trait's name and value into the arena, and reports false
+// where the impression lacks what they are made of.
+func (m *Matcher) yield(r *rule, imp *impression.Impression) (name, value []byte, ok bool) {
+	start := len(m.arena)
+	if m.arena, ok = r.Name.append(m.arena, imp); !ok {
+		return nil, nil, false
+	}
+	end := len(m.arena)
+	if m.arena, ok = appendProperty(m.arena, r.value, imp); !ok {
+		return nil, nil, false
+	}
+	return m.arena[start:end:end], m.arena[end:len(m.arena):len(m.arena)], true
+}
+
+// appendProperty appends what becomes the trait's value, as compact JSON.
+func appendProperty(dst []byte, of reference, imp *impression.Impression) ([]byte, bool) {
+	if of.fact == treatment {
+		return AppendJSONString(dst, imp.Treatment), true
+	}
+	switch v := custom(of, imp); v.Kind {
+	case impression.String:
+		return AppendJSONString(dst, v.Text), utf8.Valid(v.Text)
+	case impression.Number, impression.Bool:
+		return append(dst, v.Text...), true
+	case impression.Composite:
+		return appendCompact(dst, v.JSON)
+	}
+	return dst, false
+}
