@@ -1,0 +1,81 @@
+package kafka
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"net"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+const (
+	adviseReach = "check that a broker runs there and that kafka.brokers names it"
+	adviseTrust = "check kafka.tls: ca must be the authority that signed the broker's certificate, " +
+		"and kafka.brokers must name the broker as the certificate does"
+	adviseSpeak = "check whether this listener speaks TLS and SASL, and set kafka.tls and kafka.sasl to match"
+	adviseLogin = "check user, password and mechanism in kafka.sasl"
+)
+
+// byCode says what to check about errors that brokers send.
+var byCode = map[*kerr.Error]string{
+	kerr.SaslAuthenticationFailed: adviseLogin,
+	kerr.UnsupportedSaslMechanism: "check kafka.sasl.mechanism: the broker does not offer this one",
+	kerr.IllegalSaslState:         adviseSpeak,
+	kerr.TopicAuthorizationFailed: "allow this user Describe, DescribeConfigs and Read on the sources, " +
+		"and Create, Write and Delete too on the program's own topics",
+	kerr.GroupAuthorizationFailed:           "allow this user Read and Describe on the group that is named as app",
+	kerr.ClusterAuthorizationFailed:         "allow this user Create on the cluster, or create the topics by hand",
+	kerr.TransactionalIDAuthorizationFailed: "allow this user Write and Describe on the transactional ids that begin with app and a dash",
+	kerr.PolicyViolation:                    "check the cluster's policy for topics",
+	kerr.InvalidReplicationFactor:           "check kafka.replication_factor: the cluster may have fewer brokers",
+}
+
+// advised is an error with what the user should check.
+type advised struct {
+	err    error
+	advice string
+}
+
+func (e *advised) Error() string { return e.err.Error() + ": " + e.advice }
+func (e *advised) Unwrap() error { return e.err }
+
+// Explain adds to a well-known error of network, TLS, login or permission what
+// the user should check. It returns any other error as it is, and so one that
+// is already explained.
+func Explain(err error) error {
+	if done := (*advised)(nil); err == nil || errors.As(err, &done) {
+		return err
+	}
+	if advice := adviceFor(err); advice != "" {
+		return &advised{err, advice}
+	}
+	return err
+}
+
+func adviceFor(err error) string {
+	var (
+		code     *kerr.Error
+		eof      *kgo.ErrFirstReadEOF
+		notTLS   tls.RecordHeaderError
+		alert    tls.AlertError
+		untrust  *tls.CertificateVerificationError
+		unknown  x509.UnknownAuthorityError
+		hostname x509.HostnameError
+		network  *net.OpError
+	)
+	switch {
+	case errors.As(err, &code):
+		return byCode[code]
+	case errors.As(err, &eof), errors.As(err, &notTLS):
+		return adviseSpeak
+	case errors.As(err, &untrust), errors.As(err, &unknown), errors.As(err, &hostname):
+		return adviseTrust
+	case errors.As(err, &alert):
+		return "check kafka.tls: the broker may want a client certificate (cert and key)"
+	case errors.As(err, &network):
+		return adviseReach
+	}
+	return ""
+}

@@ -1,0 +1,51 @@
+package kafka
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// StableOffsets returns the group's committed offsets of the given partitions
+// by topic, once every transaction that commits one of them is decided; until
+// then it waits, as long as ctx lasts. A partition without a commit is absent.
+func StableOffsets(ctx context.Context, cl *kgo.Client, group string, topics map[string][]int32) (map[string]map[int32]int64, error) {
+	for try := 0; ; try++ {
+		offsets, err := stableOffsets(ctx, cl, group, topics)
+		if err == nil {
+			return offsets, nil
+		}
+		waitable := errors.Is(err, kerr.UnstableOffsetCommit) || kerr.IsRetriable(err)
+		if !waitable || backoff(ctx, min(try, 3)) != nil {
+			return nil, fmt.Errorf("fetching the offsets of group %s: %w", group, Explain(err))
+		}
+	}
+}
+
+func stableOffsets(ctx context.Context, cl *kgo.Client, group string, topics map[string][]int32) (map[string]map[int32]int64, error) {
+	responses, err := kadm.NewClient(cl).FetchOffsets(kadm.RequireStable(ctx), group)
+	if err != nil {
+		return nil, err
+	}
+	offsets := make(map[string]map[int32]int64, len(topics))
+	for topic, partitions := range topics {
+		offsets[topic] = make(map[int32]int64, len(partitions))
+		for _, p := range partitions {
+			o, ok := responses.Lookup(topic, p)
+			if !ok {
+				continue
+			}
+			if o.Err != nil {
+				return nil, fmt.Errorf("topic %s, partition %d: %w", topic, p, o.Err)
+			}
+			if o.At >= 0 {
+				offsets[topic][p] = o.At
+			}
+		}
+	}
+	return offsets, nil
+}
