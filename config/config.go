@@ -11,47 +11,65 @@ import (
 	"traitstream/trait"
 )
 
-// Config is a whole configuration, defaults filled in.
+// Config is a whole configuration, defaults filled in and checked.
 type Config struct {
-	App       string
+	App       string // begins the names of group, topics and transactions; 1 to 229 characters
 	Kafka     Kafka
-	Sources   []Source
-	Traits    []trait.Definition
+	Sources   []Source           // at least one, each of another topic
+	Traits    []trait.Definition // at least one
+	Set       *trait.Set         // Traits, compiled
 	Output    Output
 	State     State
 	Processor Processor
 	HTTP      HTTP
 }
 
+// The ends of the names of the program's own topics.
+const (
+	changelogSuffix   = "-last-seen-changelog"
+	inboxSuffix       = "-inbox"
+	controlSuffix     = "-control"
+	deadLettersSuffix = "-dead-letters"
+)
+
+// Group returns the name of the consumer group.
+func (c *Config) Group() string { return c.App }
+
+// ChangelogTopic returns the name of the topic that restores the state.
+func (c *Config) ChangelogTopic() string { return c.App + changelogSuffix }
+
+// InboxTopic returns the name of the topic of forwarded impressions.
+func (c *Config) InboxTopic() string { return c.App + inboxSuffix }
+
+// ControlTopic returns the name of the topic of definitions in force.
+func (c *Config) ControlTopic() string { return c.App + controlSuffix }
+
+// DeadLetterTopic returns the name of the topic of what could not be processed.
+func (c *Config) DeadLetterTopic() string { return c.App + deadLettersSuffix }
+
 // Kafka tells how to reach the brokers.
 type Kafka struct {
-	Brokers           []string
-	TLS               *TLS  // nil: plain text
-	SASL              *SASL // nil: none
-	ReplicationFactor int16 // of topics that are created; -1: the broker's default
+	Brokers           []string // at least one, host or host:port
+	TLS               *TLS     // nil: plain text
+	SASL              *SASL    // nil: none
+	ReplicationFactor int16    // of topics that are created, from 1; -1: the broker's default
 }
 
-// TLS holds file names, absolute or empty. Without CA the system's are used.
+// TLS holds file names, absolute or empty. Without CA the system's are used;
+// Cert and Key are there together or not at all.
 type TLS struct {
 	CA, Cert, Key string
 }
 
-// SASL mechanisms are PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER.
-type SASL struct {
-	Mechanism      string
-	User, Password string
-	Token          string // of OAUTHBEARER
-}
-
 // Source is a topic to read and where a partition without a committed offset
-// starts.
+// starts. Its format is one of impression.Formats.
 type Source struct {
 	impression.Source
 	From From
 }
 
-// From is a starting point: the earliest offset, the latest, or the first
-// record not before At.
+// From is a starting point: the latest offset, the first record not before At,
+// or, as the zero From, the earliest offset.
 type From struct {
 	Latest bool
 	At     time.Time // zero: none
@@ -60,7 +78,7 @@ type From struct {
 // Output is the traits topic.
 type Output struct {
 	Topic      string
-	Partitions int32             // number of tasks; 0: as many as the largest source has
+	Partitions int32             // number of tasks, to 10,000; 0: as many as the largest source has
 	Config     map[string]string // of the topic, when it is created
 }
 
@@ -71,15 +89,15 @@ type State struct {
 
 // Processor holds the settings of the loop.
 type Processor struct {
-	Workers        int // 0: one per core
-	CommitInterval time.Duration
-	SessionTimeout time.Duration
-	LeaveOnStop    bool
-	MaxClockAhead  time.Duration
+	Workers        int           // 0: one per core; at most 1 in this version
+	CommitInterval time.Duration // 1 ms to 5 s
+	SessionTimeout time.Duration // 6 s to 30 min, which brokers allow by default
+	LeaveOnStop    bool          // give up the seat in the group when stopping
+	MaxClockAhead  time.Duration // how far an impression may lie after its record; not negative
 }
 
 // HTTP is the listener of health and metrics.
 type HTTP struct {
-	Listen    string // host:port; empty: none
-	Advertise string
+	Listen    string // host:port or :port; empty: none
+	Advertise string // host:port where others reach this process; empty: not told
 }

@@ -1,0 +1,51 @@
+package config
+
+import (
+	"time"
+
+	"traitstream/impression"
+)
+
+// defaults is what an empty file stands for, but for what depends on other
+// settings, which complete fills in. TLS and SASL are there to be read into.
+func defaults() *Config {
+	return &Config{
+		App: "traitstream",
+		Kafka: Kafka{
+			Brokers:           []string{"127.0.0.1:9092"},
+			TLS:               &TLS{},
+			SASL:              &SASL{},
+			ReplicationFactor: -1,
+		},
+		Sources: []Source{{Source: impression.Source{
+			Topic:    "impressions",
+			Format:   impression.Auto,
+			Identity: impression.User,
+		}}},
+		State: State{Dir: "traitstream-data"},
+		Processor: Processor{
+			CommitInterval: 100 * time.Millisecond,
+			SessionTimeout: 15 * time.Second,
+			MaxClockAhead:  10 * time.Minute,
+		},
+		HTTP: HTTP{Listen: "127.0.0.1:8080"},
+	}
+}
+
+// complete fills in what follows from other settings.
+func (r *reader) complete() {
+	c := r.config
+	if !r.given("kafka.tls") {
+		c.Kafka.TLS = nil
+	}
+	if !r.given("kafka.sasl") {
+		c.Kafka.SASL = nil
+	}
+	if c.Output.Topic == "" {
+		c.Output.Topic = c.App + "-traits"
+	}
+	c.State.Dir = r.absolute(c.State.Dir)
+	if !r.given("traits") {
+		r.defaultTraits()
+	}
+}

@@ -1,0 +1,38 @@
+package config
+
+import (
+	"fmt"
+	"log/slog"
+)
+
+// The SASL mechanisms.
+const (
+	Plain       = "PLAIN"
+	ScramSHA256 = "SCRAM-SHA-256"
+	ScramSHA512 = "SCRAM-SHA-512"
+	OAuthBearer = "OAUTHBEARER"
+)
+
+// SASL tells who connects. OAUTHBEARER has a Token, every other mechanism User
+// and Password. However it is printed or logged, its secrets are not.
+type SASL struct {
+	Mechanism string
+	User      string
+	Password  string `json:"-"`
+	Token     string `json:"-"`
+}
+
+// String returns the mechanism and the user.
+func (s SASL) String() string {
+	return fmt.Sprintf("{%s user:%q secret:***}", s.Mechanism, s.User)
+}
+
+// Format prints String, whatever the verb.
+func (s SASL) Format(f fmt.State, _ rune) {
+	_, _ = fmt.Fprint(f, s.String())
+}
+
+// LogValue returns what String does.
+func (s SASL) LogValue() slog.Value {
+	return slog.StringValue(s.String())
+}

@@ -1,0 +1,221 @@
+package config
+
+import (
+	"maps"
+	"math"
+	"slices"
+	"strings"
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// setting is one key of the file. Its reader gets the value and the key's path.
+type setting struct {
+	shape shape
+	read  func(n *yaml.Node, path string)
+}
+
+type shape uint8
+
+const (
+	single    shape = iota // a scalar
+	list                   // of scalars; in the environment with commas
+	structure              // anything else, which the environment does not override
+)
+
+// settings returns every key of the file by its path. A path that only begins
+// another one, such as kafka, is a section.
+func (r *reader) settings() map[string]setting {
+	c := r.config
+	return map[string]setting{
+		"app": r.textInto(&c.App, appName),
+
+		"kafka.brokers":            {list, r.brokers},
+		"kafka.tls.ca":             r.pathInto(&c.Kafka.TLS.CA),
+		"kafka.tls.cert":           r.pathInto(&c.Kafka.TLS.Cert),
+		"kafka.tls.key":            r.pathInto(&c.Kafka.TLS.Key),
+		"kafka.sasl.mechanism":     {single, r.mechanism},
+		"kafka.sasl.user":          r.textInto(&c.Kafka.SASL.User, anyText),
+		"kafka.sasl.password":      r.textInto(&c.Kafka.SASL.Password, anyText),
+		"kafka.sasl.token":         r.textInto(&c.Kafka.SASL.Token, anyText),
+		"kafka.replication_factor": {single, r.replicationFactor},
+
+		"sources": {structure, r.sources},
+		"traits":  {structure, r.traits},
+
+		"output.topic":      r.textInto(&c.Output.Topic, topicName),
+		"output.format":     {single, r.outputFormat},
+		"output.partitions": r.numberInto(0, 10000, func(v int64) { c.Output.Partitions = int32(v) }),
+		"output.config":     {structure, func(n *yaml.Node, path string) { c.Output.Config = r.words(n, path) }},
+
+		// Only Avro uses the registry. The address is checked all the same.
+		"schema_registry.url": r.textInto(new(string), webAddress),
+
+		"state.dir": r.pathInto(&c.State.Dir),
+
+		"processor.workers":         {single, r.workers},
+		"processor.commit_interval": r.durationInto(&c.Processor.CommitInterval, time.Millisecond, 5*time.Second),
+		"processor.session_timeout": r.durationInto(&c.Processor.SessionTimeout, 6*time.Second, 30*time.Minute),
+		"processor.leave_on_stop":   {single, r.leaveOnStop},
+		"processor.max_clock_ahead": r.durationInto(&c.Processor.MaxClockAhead, 0, math.MaxInt64/day*day),
+
+		"http.listen":    r.textInto(&c.HTTP.Listen, listenAddress),
+		"http.advertise": r.textInto(&c.HTTP.Advertise, hostPort),
+	}
+}
+
+// section reads the mapping of the keys that begin with prefix.
+func (r *reader) section(n *yaml.Node, prefix string, settings map[string]setting, overridden map[string]bool) {
+	known := map[string]func(*yaml.Node){}
+	for path, setting := range settings {
+		rest, ok := strings.CutPrefix(path, prefix)
+		if !ok {
+			continue
+		}
+		key, _, nested := strings.Cut(rest, ".")
+		known[key] = func(value *yaml.Node) {
+			switch {
+			case nested:
+				r.places[prefix+key] = r.here(value)
+				r.section(value, prefix+key+".", settings, overridden)
+			case !overridden[path]:
+				r.places[path] = r.here(value)
+				setting.read(value, path)
+			}
+		}
+	}
+	name := strings.TrimSuffix(prefix, ".")
+	if name == "" {
+		name = "the configuration"
+	}
+	// A section whose keys are all commented out is an empty one, but for tls,
+	// which is on by being there.
+	if n.ShortTag() == "!!null" && name != "kafka.tls" {
+		return
+	}
+	r.mapping(n, name, known)
+}
+
+// override reads the environment variables that stand for settings, and returns
+// the paths of those that are set.
+func (r *reader) override(settings map[string]setting) map[string]bool {
+	overridden := map[string]bool{}
+	for _, path := range slices.Sorted(maps.Keys(settings)) {
+		setting := settings[path]
+		name := Variable(path)
+		value, ok := r.env(name)
+		if !ok || setting.shape == structure {
+			continue
+		}
+		n := &yaml.Node{Kind: yaml.ScalarNode, Value: value}
+		if setting.shape == list {
+			n = &yaml.Node{Kind: yaml.SequenceNode}
+			for item := range strings.SplitSeq(value, ",") {
+				n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: strings.TrimSpace(item)})
+			}
+		}
+		overridden[path] = true
+		r.variable = name
+		r.places[path] = r.here(n)
+		setting.read(n, path)
+		r.variable = ""
+	}
+	return overridden
+}
+
+// Variable returns the environment variable that overrides the setting at a
+// path such as "kafka.brokers".
+func Variable(path string) string {
+	return "TRAITSTREAM_" + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
+}
+
+func (r *reader) textInto(to *string, check func(string) error) setting {
+	return setting{single, func(n *yaml.Node, path string) {
+		text, ok := r.text(n, path)
+		if !ok {
+			return
+		}
+		if err := check(text); err != nil {
+			r.refuse(n, "%s: %v", path, err)
+			return
+		}
+		*to = text
+	}}
+}
+
+func (r *reader) pathInto(to *string) setting {
+	file := r.textInto(to, notEmpty)
+	return setting{single, func(n *yaml.Node, path string) {
+		file.read(n, path)
+		*to = r.absolute(*to)
+	}}
+}
+
+func (r *reader) numberInto(low, high int64, set func(int64)) setting {
+	return setting{single, func(n *yaml.Node, path string) {
+		if value, ok := r.number(n, path, low, high); ok {
+			set(value)
+		}
+	}}
+}
+
+func (r *reader) durationInto(to *time.Duration, low, high time.Duration) setting {
+	return setting{single, func(n *yaml.Node, path string) {
+		if value, ok := r.duration(n, path, low, high); ok {
+			*to = value
+		}
+	}}
+}
+
+func (r *reader) brokers(n *yaml.Node, path string) {
+	items, ok := r.items(n, path)
+	if !ok {
+		return
+	}
+	r.config.Kafka.Brokers = nil
+	for _, item := range items {
+		var broker string
+		r.textInto(&broker, brokerAddress).read(item, path)
+		r.config.Kafka.Brokers = append(r.config.Kafka.Brokers, broker)
+	}
+}
+
+func (r *reader) mechanism(n *yaml.Node, path string) {
+	mechanism, ok := r.choice(n, path, Plain, ScramSHA256, ScramSHA512, OAuthBearer, "AWS_MSK_IAM")
+	if ok && mechanism == "AWS_MSK_IAM" {
+		r.refuse(n, "%s AWS_MSK_IAM is not in this version", path)
+		return
+	}
+	r.config.Kafka.SASL.Mechanism = mechanism
+}
+
+func (r *reader) replicationFactor(n *yaml.Node, path string) {
+	value, ok := r.number(n, path, -1, math.MaxInt16)
+	if ok && value == 0 {
+		r.refuse(n, "%s must be -1 (the broker's default) or at least 1", path)
+		return
+	}
+	r.config.Kafka.ReplicationFactor = int16(value)
+}
+
+func (r *reader) outputFormat(n *yaml.Node, path string) {
+	if format, ok := r.choice(n, path, "json", "avro"); ok && format == "avro" {
+		r.refuse(n, "%s avro is not in this version; use json", path)
+	}
+}
+
+func (r *reader) workers(n *yaml.Node, path string) {
+	value, ok := r.number(n, path, 0, 1024)
+	if ok && value > 1 {
+		r.refuse(n, "%s of more than 1 is not in this version; leave it out", path)
+		return
+	}
+	r.config.Processor.Workers = int(value)
+}
+
+func (r *reader) leaveOnStop(n *yaml.Node, path string) {
+	if value, ok := r.boolean(n, path); ok {
+		r.config.Processor.LeaveOnStop = value
+	}
+}
