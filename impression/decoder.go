@@ -1,0 +1,150 @@
+package impression
+
+// Decoder reads the records of one source. It is not safe for concurrent use.
+type Decoder struct {
+	source Source
+	filter Filter
+	shape  shape
+
+	environment  []byte
+	environments map[string][]byte
+	events       [][]byte
+
+	arena   arena
+	scanner scanner
+	top     object // an element's object
+	inner   object // a listener's impression, or one of a group
+	props   object // Segment's properties
+	group   object // of the Synchronizer, within top
+
+	// The record at hand.
+	value []byte
+	out   []Element
+	base  int // where its elements begin in out
+}
+
+// NewDecoder returns a decoder for records of the source. It keeps what the
+// filter holds and does not change it.
+func NewDecoder(src Source, filter Filter) *Decoder {
+	d := &Decoder{source: src, filter: filter, shape: shapeOf(src.Format)}
+	if src.Environment != "" {
+		d.environment = []byte(src.Environment)
+	}
+	if len(src.Environments) > 0 {
+		d.environments = make(map[string][]byte, len(src.Environments))
+		for id, name := range src.Environments {
+			if name != "" {
+				d.environments[id] = []byte(name)
+			}
+		}
+	}
+	for _, event := range filter.Events {
+		d.events = append(d.events, []byte(event))
+	}
+	return d
+}
+
+// Decode appends the elements of one record's value to dst, in document order.
+// A nil value stands for a record without one. What the elements refer to is
+// valid until Reset, and while value is not changed.
+func (d *Decoder) Decode(dst []Element, value []byte) []Element {
+	d.value, d.out, d.base = value, dst, len(dst)
+	d.scanner = scanner{data: value}
+	if message := d.record(); message != "" {
+		d.out = d.out[:d.base]
+		e := d.add(raw{value: value, end: len(value), alone: true})
+		e.refuse(Malformed, message)
+	}
+	if out := d.out[d.base:]; len(out) > 1 {
+		out[0].Several = true
+	}
+	out := d.out
+	d.value, d.out = nil, nil
+	return out
+}
+
+// Reset takes back the memory that decoded elements refer to, for the next
+// batch.
+func (d *Decoder) Reset() {
+	d.arena.reset()
+}
+
+// record decodes the record at hand and returns what makes it malformed as a
+// whole.
+func (d *Decoder) record() (fault string) {
+	s := &d.scanner
+	i := s.space(0)
+	var end int
+	switch {
+	case d.value == nil:
+		return "a null record value"
+	case i == len(d.value):
+		return "an empty record value"
+	case d.value[i] == '[':
+		end = d.array(i)
+	default:
+		end = d.element(i, 0)
+	}
+	if s.finish(end) < 0 {
+		return s.faultMessage()
+	}
+	return ""
+}
+
+// array decodes the elements of the record's array.
+func (d *Decoder) array(i int) int {
+	s := &d.scanner
+	i, done := s.open(i, 0, ']')
+	for !done {
+		end := d.element(i, 1)
+		i, done = s.next(end, ']')
+	}
+	return i
+}
+
+// element decodes what stands at i, an element or a group of them, with depth
+// containers around it.
+func (d *Decoder) element(i, depth int) int {
+	s := &d.scanner
+	if i < len(d.value) && d.value[i] == '{' {
+		end := d.top.scan(s, i, depth, &d.props, &d.inner)
+		if end >= 0 {
+			d.object(depth == 0)
+		}
+		return end
+	}
+	end, _ := s.value(i, depth)
+	if end >= 0 {
+		d.noObject(raw{value: d.value, start: i, end: end, alone: depth == 0})
+	}
+	return end
+}
+
+// noObject refuses an element that is no object.
+func (d *Decoder) noObject(r raw) {
+	d.add(r).refuse(UnknownShape, notAnObject[typeName(r.value[r.start])])
+}
+
+// add appends the next element of the record.
+func (d *Decoder) add(r raw) *Element {
+	index := len(d.out) - d.base
+	d.out = append(d.out, Element{})
+	e := &d.out[len(d.out)-1]
+	e.Index = index
+	e.Several = index > 0
+	e.Impression.Topic = d.source.Topic
+	e.raw = r
+	return e
+}
+
+// refuse makes the element a refused one.
+func (e *Element) refuse(reason Reason, message string) {
+	e.Impression = Impression{Topic: e.Impression.Topic}
+	e.Outcome, e.Reason, e.Message = Refused, reason, message
+}
+
+// skip makes the element a skipped one.
+func (e *Element) skip() {
+	e.Impression = Impression{Topic: e.Impression.Topic}
+	e.Outcome = Skipped
+}
