@@ -1,11 +1,10 @@
 package trait
 
 import (
+	"encoding/hex"
 	"unicode/utf16"
 	"unicode/utf8"
 )
-
-const hex = "0123456789abcdef"
 
 // AppendJSONString appends s as a JSON string in canonical form: only `"`, `\`
 // and U+0000 to U+001F are escaped, as \b \f \n \r \t or else \u00xx in lower
@@ -39,25 +38,24 @@ func appendEscaped(dst []byte, c byte) []byte {
 	case '\t':
 		return append(dst, '\\', 't')
 	}
-	return append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
+	return hex.AppendEncode(append(dst, `\u00`...), []byte{c})
 }
 
 // appendCompact appends a valid JSON value without blanks and with canonical
-// strings; numbers stay as they are written. It reports false for text that has
-// no canonical form: invalid UTF-8 or a lone surrogate.
-func appendCompact(dst, json []byte) ([]byte, bool) {
-	if !utf8.Valid(json) {
-		return dst, false
-	}
+// strings; numbers stay as they are written. U+FFFD stands for each lone
+// surrogate and for each byte that is not UTF-8.
+func appendCompact(dst, json []byte) []byte {
 	quoted := false
 	for i := 0; i < len(json); i++ {
 		c := json[i]
 		switch {
-		case quoted && c == '\\':
-			var ok bool
-			if dst, i, ok = appendEscape(dst, json, i+1); !ok {
-				return dst, false
-			}
+		case c == '\\' && quoted:
+			dst, i = appendEscape(dst, json, i+1)
+			continue
+		case c >= utf8.RuneSelf:
+			r, size := utf8.DecodeRune(json[i:])
+			dst = utf8.AppendRune(dst, r)
+			i += size - 1
 			continue
 		case c == '"':
 			quoted = !quoted
@@ -66,55 +64,41 @@ func appendCompact(dst, json []byte) ([]byte, bool) {
 		}
 		dst = append(dst, c)
 	}
-	return dst, true
+	return dst
 }
 
 // appendEscape rewrites the escape whose letter is at json[i] and returns the
 // index of its last byte.
-func appendEscape(dst, json []byte, i int) ([]byte, int, bool) {
-	if i >= len(json) {
-		return dst, i, false
-	}
-	switch json[i] {
-	case '/':
-		return append(dst, '/'), i, true
-	case 'u':
-	default:
-		return append(dst, '\\', json[i]), i, true
-	}
-	r, ok := hexRune(json, i+1)
-	i += 4
-	if ok && utf16.IsSurrogate(r) {
-		low, found := hexRune(json, i+3)
-		ok = found && json[i+1] == '\\' && json[i+2] == 'u'
-		r = utf16.DecodeRune(r, low)
-		ok = ok && r != utf8.RuneError
-		i += 6
-	}
+func appendEscape(dst, json []byte, i int) ([]byte, int) {
 	switch {
-	case !ok:
-		return dst, i, false
-	case r < ' ' || r == '"' || r == '\\':
-		return appendEscaped(dst, byte(r)), i, true
+	case i >= len(json):
+		return dst, i
+	case json[i] == '/':
+		return append(dst, '/'), i
+	case json[i] != 'u':
+		return append(dst, '\\', json[i]), i
 	}
-	return utf8.AppendRune(dst, r), i, true
+	r := hexRune(json, i+1)
+	i += 4
+	if utf16.IsSurrogate(r) && i+2 < len(json) && json[i+1] == '\\' && json[i+2] == 'u' {
+		if pair := utf16.DecodeRune(r, hexRune(json, i+3)); pair != utf8.RuneError {
+			return utf8.AppendRune(dst, pair), i + 6
+		}
+	}
+	if r < ' ' || r == '"' || r == '\\' {
+		return appendEscaped(dst, byte(r)), i
+	}
+	return utf8.AppendRune(dst, r), i
 }
 
-// hexRune reads the four hex digits at json[i:].
-func hexRune(json []byte, i int) (r rune, ok bool) {
+// hexRune reads the four hex digits at json[i:], or else returns U+FFFD.
+func hexRune(json []byte, i int) rune {
+	var code [2]byte
 	if i+4 > len(json) {
-		return 0, false
+		return utf8.RuneError
 	}
-	for _, c := range json[i : i+4] {
-		switch {
-		case '0' <= c && c <= '9':
-			c -= '0'
-		case 'a' <= c|0x20 && c|0x20 <= 'f':
-			c = c | 0x20 - 'a' + 10
-		default:
-			return 0, false
-		}
-		r = r<<4 | rune(c)
+	if _, err := hex.Decode(code[:], json[i:i+4]); err != nil {
+		return utf8.RuneError
 	}
-	return r, true
+	return rune(code[0])<<8 | rune(code[1])
 }

@@ -3,7 +3,6 @@ package trait
 import (
 	"bytes"
 	"strconv"
-	"unicode/utf8"
 
 	"traitstream/impression"
 )
@@ -115,10 +114,7 @@ func (m *Matcher) fact(of reference, imp *impression.Impression) (impression.Kin
 		if v.Kind != impression.Composite {
 			return v.Kind, v.Text
 		}
-		var ok bool
-		if m.scratch, ok = appendCompact(m.scratch[:0], v.JSON); !ok {
-			return impression.Absent, nil
-		}
+		m.scratch = appendCompact(m.scratch[:0], v.JSON)
 		return v.Kind, m.scratch
 	}
 	text := of.fact.text(imp)
@@ -156,11 +152,11 @@ func appendProperty(dst []byte, of reference, imp *impression.Impression) ([]byt
 	}
 	switch v := custom(of, imp); v.Kind {
 	case impression.String:
-		return AppendJSONString(dst, v.Text), utf8.Valid(v.Text)
+		return AppendJSONString(dst, v.Text), true
 	case impression.Number, impression.Bool:
 		return append(dst, v.Text...), true
 	case impression.Composite:
-		return appendCompact(dst, v.JSON)
+		return appendCompact(dst, v.JSON), true
 	}
 	return dst, false
 }

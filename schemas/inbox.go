@@ -1,0 +1,87 @@
+package schemas
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"traitstream/trait"
+)
+
+// Headers of the inbox: the kind of each record, and of a forwarded impression
+// the place where it was first read.
+const (
+	headerKind      = "traitstream.kind"
+	headerTopic     = "traitstream.source.topic"
+	headerPartition = "traitstream.source.partition"
+	headerOffset    = "traitstream.source.offset"
+	headerIndex     = "traitstream.source.index"     // left out where the record held one element
+	headerTimestamp = "traitstream.source.timestamp" // ms since 1970, left out where there was none
+)
+
+const kindImpression = "impression"
+
+// InboxHeaders returns the headers of a forwarded impression that was first
+// read at p.
+func InboxHeaders(p trait.Place) []Header {
+	headers := []Header{
+		text(headerKind, kindImpression),
+		text(headerTopic, p.Topic),
+		integer(headerPartition, int64(p.Partition)),
+		integer(headerOffset, p.Offset),
+	}
+	if p.Index >= 0 {
+		headers = append(headers, integer(headerIndex, int64(p.Index)))
+	}
+	if p.Timestamp >= 0 {
+		headers = append(headers, integer(headerTimestamp, p.Timestamp))
+	}
+	return headers
+}
+
+// ParseInboxHeaders returns the place where a forwarded impression was first
+// read. Headers of other names are ignored. A record of a kind that this release
+// does not know is an error.
+func ParseInboxHeaders(headers []Header) (trait.Place, error) {
+	var kind string
+	var partition, index int64 = -1, -1
+	p := trait.Place{Offset: -1, Timestamp: -1}
+	for _, h := range headers {
+		value := string(h.Value)
+		var err error
+		switch h.Key {
+		case headerKind:
+			kind = value
+		case headerTopic:
+			p.Topic = value
+		case headerPartition:
+			partition, err = natural(value, 32)
+		case headerOffset:
+			p.Offset, err = natural(value, 64)
+		case headerIndex:
+			index, err = natural(value, 32)
+		case headerTimestamp:
+			p.Timestamp, err = natural(value, 64)
+		}
+		if err != nil {
+			return trait.Place{}, fmt.Errorf("reading inbox header %s: %w", h.Key, err)
+		}
+	}
+	p.Partition, p.Index = int32(partition), int32(index)
+	switch {
+	case kind == "":
+		return trait.Place{}, errors.New("an inbox record has no header " + headerKind + ": was it written by something else?")
+	case kind != kindImpression:
+		return trait.Place{}, fmt.Errorf("an inbox record is of kind %q, which a newer release of traitstream wrote: "+
+			"run that release or a later one", kind)
+	case p.Topic == "" || p.Partition < 0 || p.Offset < 0:
+		return trait.Place{}, errors.New("an inbox record lacks its source's topic, partition or offset")
+	}
+	return p, nil
+}
+
+// natural reads a decimal integer of at most that many bits, not negative.
+func natural(text string, bits int) (int64, error) {
+	n, err := strconv.ParseUint(text, 10, bits-1)
+	return int64(n), err
+}
