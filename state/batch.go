@@ -1,0 +1,82 @@
+package state
+
+import (
+	"fmt"
+
+	"github.com/cockroachdb/pebble/v2"
+)
+
+// Batch collects writes that take effect together, or not at all. It is not
+// safe for concurrent use.
+type Batch struct {
+	s   *Store
+	b   *pebble.Batch
+	cps map[int32]Checkpoint
+	key []byte
+	err error // the first of a write into the batch
+}
+
+// NewBatch returns an empty batch.
+func (s *Store) NewBatch() *Batch {
+	return &Batch{s: s, b: s.db.NewBatch(), cps: map[int32]Checkpoint{}}
+}
+
+// Put sets the record under a task's state key. Both slices are copied.
+func (b *Batch) Put(task int32, key, value []byte) {
+	b.set(b.recordKey(task, key), value)
+}
+
+// Delete removes the record under a task's state key.
+func (b *Batch) Delete(task int32, key []byte) {
+	b.note(b.b.Delete(b.recordKey(task, key), nil))
+}
+
+// SetCheckpoint sets a task's checkpoint. The last one of a batch counts.
+func (b *Batch) SetCheckpoint(task int32, cp Checkpoint) { b.cps[task] = cp }
+
+// Size returns how many bytes the batch holds. One of a few MiB is written
+// fastest; 1 GiB is beyond what it takes.
+func (b *Batch) Size() int { return b.b.Len() }
+
+// Commit writes the batch, without waiting for the disk, and empties it for the
+// next use, also after an error. It refuses a checkpoint before the stored one.
+func (b *Batch) Commit() error {
+	err := b.commit()
+	clear(b.cps)
+	b.err = nil
+	if err != nil {
+		// The old one may still be in use by a write that was given up.
+		b.b = b.s.db.NewBatch()
+		return fmt.Errorf("writing state: %w", err)
+	}
+	b.b.Reset()
+	return nil
+}
+
+func (b *Batch) commit() error {
+	for task, cp := range b.cps {
+		if err := b.s.check(task, cp); err != nil {
+			return err
+		}
+		b.key = appendTask(b.key[:0], kindCheckpoint, task)
+		b.set(b.key, appendCheckpoint(nil, cp))
+	}
+	if b.err != nil {
+		return b.err
+	}
+	batch := b.b
+	return b.s.fuse.run(func() error { return batch.Commit(pebble.NoSync) })
+}
+
+func (b *Batch) recordKey(task int32, key []byte) []byte {
+	b.key = append(appendTask(b.key[:0], kindRecord, task), key...)
+	return b.key
+}
+
+func (b *Batch) set(key, value []byte) { b.note(b.b.Set(key, value, nil)) }
+
+func (b *Batch) note(err error) {
+	if b.err == nil {
+		b.err = err
+	}
+}
