@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/term"
+
+	"traitstream/config"
+	"traitstream/kafka"
+	"traitstream/processor"
+	"traitstream/state"
+	"traitstream/trait"
+)
+
+// defaultConfig is read where it exists and no other file is named.
+const defaultConfig = "traitstream.yaml"
+
+// load reads the configuration.
+func (m *Main) load() (*config.Config, error) {
+	path := m.configFile
+	if path == "" {
+		if _, err := os.Stat(defaultConfig); err == nil {
+			path = defaultConfig
+		}
+	}
+	cfg, err := config.Load(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errUsage{err}
+	}
+	return cfg, err
+}
+
+// logger writes for people on a terminal and JSON elsewhere.
+func (m *Main) logger() *slog.Logger {
+	if isTerminal(m.Stderr) {
+		return slog.New(slog.NewTextHandler(m.Stderr, nil))
+	}
+	return slog.New(slog.NewJSONHandler(m.Stderr, nil))
+}
+
+func isTerminal(w any) bool {
+	f, ok := w.(*os.File)
+	return ok && term.IsTerminal(int(f.Fd()))
+}
+
+// connection is a client that has reached the cluster.
+type connection struct {
+	client  *kgo.Client
+	options []kgo.Opt // how it was reached
+}
+
+// connect reaches the brokers of a configuration. The caller closes the client.
+func connect(ctx context.Context, cfg *config.Config, more ...kgo.Opt) (*connection, error) {
+	options, err := kafka.Options(cfg.Kafka)
+	if err != nil {
+		return nil, err
+	}
+	client, err := kgo.NewClient(append(append([]kgo.Opt{}, options...), more...)...)
+	if err != nil {
+		return nil, fmt.Errorf("setting up the Kafka client: %w", err)
+	}
+	if err := kafka.Connect(ctx, client); err != nil {
+		client.Close()
+		return nil, err
+	}
+	return &connection{client: client, options: options}, nil
+}
+
+// app is what the processor stands on.
+type app struct {
+	cfg      *config.Config
+	traits   *trait.Set
+	topics   *kafka.Topics
+	store    *state.Store
+	conn     *connection
+	registry *prometheus.Registry
+	log      *slog.Logger
+	instance string
+}
+
+// appOptions are how a command wants its app.
+type appOptions struct {
+	create     kafka.Creation
+	inMemory   bool // no state folder
+	resetState bool
+}
+
+// newApp connects, makes sure of the topics and opens the state.
+func newApp(ctx context.Context, cfg *config.Config, log *slog.Logger, o appOptions) (_ *app, err error) {
+	a := &app{cfg: cfg, registry: prometheus.NewRegistry(), log: log}
+	defer func() {
+		if err != nil {
+			_ = a.close() // the first error is the one to tell
+		}
+	}()
+	if a.traits, err = trait.NewSet(cfg.Traits); err != nil {
+		return nil, err
+	}
+	if a.conn, err = connect(ctx, cfg); err != nil {
+		return nil, err
+	}
+	if a.topics, err = kafka.EnsureTopics(ctx, a.conn.client, cfg, o.create); err != nil {
+		return nil, err
+	}
+	for _, w := range a.topics.Warnings {
+		log.Warn(w)
+	}
+	if err := a.openState(ctx, o); err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// openState opens the state folder, which belongs to this app and cluster.
+func (a *app) openState(ctx context.Context, o appOptions) error {
+	metadata, err := kadm.NewClient(a.conn.client).BrokerMetadata(ctx)
+	if err != nil {
+		return fmt.Errorf("asking for the cluster's id: %w", kafka.Explain(err))
+	}
+	if o.resetState {
+		if err := state.Remove(a.cfg.State.Dir); err != nil {
+			return fmt.Errorf("resetting state: %w", err)
+		}
+	}
+	a.store, err = state.Open(state.Options{
+		Dir: a.cfg.State.Dir, App: a.cfg.App, ClusterID: metadata.Cluster, Logger: a.log, InMemory: o.inMemory,
+	})
+	if err != nil {
+		return fmt.Errorf("opening state: %w", err)
+	}
+	dir := a.cfg.State.Dir
+	if o.inMemory {
+		dir = ""
+	}
+	if a.instance, err = processor.Instance(dir); err != nil {
+		return err
+	}
+	return a.checkDefinitions()
+}
+
+// definitionsHash is the name under which the state keeps the hash of the
+// definitions that it was computed with.
+const definitionsHash = "definitions"
+
+// checkDefinitions warns when the definitions have changed since the last run.
+func (a *app) checkDefinitions() error {
+	hash := a.traits.Hash()
+	before, err := a.store.Meta(definitionsHash)
+	if err != nil {
+		return fmt.Errorf("reading state: %w", err)
+	}
+	if string(before) == string(hash[:]) {
+		return nil
+	}
+	if before != nil {
+		a.log.Warn("the definitions have changed since the last run: they hold for impressions read from now on, " +
+			"traits that were computed before stay as they are")
+	}
+	if err := a.store.SetMeta(definitionsHash, hash[:]); err != nil {
+		return fmt.Errorf("writing state: %w", err)
+	}
+	return nil
+}
+
+// processor returns one over the app.
+func (a *app) processor(leave bool) *processor.Processor {
+	return processor.New(processor.Options{
+		Config: a.cfg, Traits: a.traits, Topics: a.topics, Store: a.store,
+		Client: a.conn.client, Connect: a.conn.options,
+		Metrics: processor.NewMetrics(a.registry), Log: a.log,
+		Instance: a.instance, Leave: leave,
+	})
+}
+
+// close closes the state and then the connection.
+func (a *app) close() error {
+	var err error
+	if a.store != nil {
+		err = a.store.Close()
+	}
+	if a.conn != nil {
+		a.conn.client.Close()
+	}
+	return err
+}

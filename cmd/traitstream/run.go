@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"traitstream/config"
+	"traitstream/kafka"
+	"traitstream/processor"
+)
+
+// embeddedPartitions is what a source gets that the embedded broker has to
+// create, unless output.partitions tells.
+const embeddedPartitions = 4
+
+type runOptions struct {
+	embedded       bool
+	embeddedListen string
+	untilCaughtUp  bool
+	leave          bool
+	resetState     bool
+}
+
+func (m *Main) runCommand() *cobra.Command {
+	var o runOptions
+	c := &cobra.Command{
+		Use:   "run",
+		Short: "Process impressions until it is stopped",
+		Args:  cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := m.load()
+			if err != nil {
+				return err
+			}
+			if !o.embedded && c.Flags().Changed("embedded-listen") {
+				return usage("--embedded-listen goes with --embedded")
+			}
+			return m.run(c.Context(), cfg, o)
+		},
+	}
+	f := c.Flags()
+	f.BoolVar(&o.embedded, "embedded", false, "bring a Kafka broker along, kept in state.dir; for trying, not for production data")
+	f.StringVar(&o.embeddedListen, "embedded-listen", "127.0.0.1:9092", "`ADDRESS` of the embedded broker")
+	f.BoolVar(&o.untilCaughtUp, "until-caught-up", false, "stop when all that stands in the sources now is processed, and leave the group")
+	f.BoolVar(&o.leave, "leave", false, "give up the seat in the group when stopped")
+	f.BoolVar(&o.resetState, "reset-state", false, "delete the local state first and rebuild it from the changelog")
+	return c
+}
+
+// run processes until ctx ends or, if that is asked for, all is processed.
+func (m *Main) run(ctx context.Context, cfg *config.Config, o runOptions) (err error) {
+	log := m.logger()
+	create := kafka.Creation{Own: true}
+	if o.embedded {
+		create.Sources = embeddedPartitions
+		broker, err := kafka.StartEmbedded(kafka.EmbeddedOptions{
+			Dir: filepath.Join(cfg.State.Dir, "kafka"), Listen: o.embeddedListen,
+		})
+		if err != nil {
+			return fmt.Errorf("starting the embedded broker: %w", err)
+		}
+		defer func() { err = errors.Join(err, broker.Close()) }()
+		cfg.Kafka = config.Kafka{Brokers: broker.Brokers(), ReplicationFactor: -1}
+		log.Info("the embedded broker runs; it is for trying, not for production data", "address", broker.Brokers()[0])
+	}
+	a, err := newApp(ctx, cfg, log, appOptions{create: create, resetState: o.resetState})
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, a.close()) }()
+	p := a.processor(o.leave || o.untilCaughtUp || cfg.Processor.LeaveOnStop)
+
+	server, err := startServer(cfg.HTTP.Listen, a, p)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, server.close()) }()
+
+	log.Info("running", "app", cfg.App, "tasks", a.topics.Tasks, "instance", a.instance, "http", server.address)
+	if o.untilCaughtUp {
+		return runUntilCaughtUp(ctx, p)
+	}
+	return p.Run(ctx)
+}
+
+// runUntilCaughtUp runs a processor and stops it when all is processed.
+func runUntilCaughtUp(ctx context.Context, p *processor.Processor) error {
+	running, stop := context.WithCancel(ctx)
+	defer stop()
+	waited := make(chan error, 1)
+	go func() {
+		defer stop()
+		waited <- p.WaitUntilCaughtUp(running)
+	}()
+	err := p.Run(running)
+	stop()
+	return errors.Join(err, <-waited)
+}

@@ -1,0 +1,241 @@
+package processor
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"traitstream/config"
+	"traitstream/impression"
+	"traitstream/kafka"
+	"traitstream/schemas"
+	"traitstream/state"
+	"traitstream/trait"
+)
+
+// roundSightings bounds how many sightings are held before they are merged, so
+// that a record of a hundred thousand elements costs no more than many small
+// ones.
+const roundSightings = 16_384
+
+// sighting is an impression as one trait sees it.
+type sighting struct {
+	slot  state.Slot
+	task  int32
+	key   trait.Key
+	seen  trait.Register
+	facts trait.Facts
+	// record and index are where to find the element again for a dead letter.
+	record *kgo.Record
+	index  int
+	// last marks an impression's last sighting: its result is then known.
+	last bool
+}
+
+// intake turns records into sightings: it decodes, admits and matches them, and
+// sends on those that belong to another task.
+type intake struct {
+	o         *Options
+	tally     *tally
+	out       *outbox
+	state     *state.Overlay
+	decoders  map[string]*impression.Decoder // by source
+	matcher   *trait.Matcher
+	maxAhead  int64 // ms
+	elements  []impression.Element
+	matches   []trait.Match
+	sightings []sighting
+	best      result // of the impression whose sightings are being merged
+	refused   bool   // whether that impression has become a dead letter
+}
+
+func newIntake(o *Options, t *tally, out *outbox, s *state.Overlay) *intake {
+	in := &intake{
+		o: o, tally: t, out: out, state: s,
+		decoders: map[string]*impression.Decoder{},
+		matcher:  o.Traits.NewMatcher(),
+		maxAhead: o.Config.Processor.MaxClockAhead.Milliseconds(),
+		best:     results,
+	}
+	for _, s := range o.Config.Sources {
+		in.decoders[s.Topic] = impression.NewDecoder(s.Source, o.Traits.Filter())
+	}
+	return in
+}
+
+// arrival is a record with what is known of where it was first read.
+type arrival struct {
+	record    *kgo.Record
+	place     trait.Place // Index is set for each element
+	forwarded bool
+}
+
+// decode turns records into sightings until there are enough for a round, and
+// returns how many records it took.
+func (in *intake) decode(records []*kgo.Record) (int, error) {
+	in.sightings = in.sightings[:0]
+	for i, r := range records {
+		if len(in.sightings) >= roundSightings {
+			return i, nil
+		}
+		a, err := in.arrive(r)
+		if err != nil {
+			return i, err
+		}
+		d := in.decoder(a.place.Topic)
+		in.elements = d.Decode(in.elements[:0], r.Value)
+		for j := range in.elements {
+			in.element(&a, &in.elements[j])
+		}
+	}
+	return len(records), nil
+}
+
+// arrive finds out where a record was first read.
+func (in *intake) arrive(r *kgo.Record) (arrival, error) {
+	if r.Topic != in.o.Topics.Inbox.Name {
+		return arrival{record: r, place: trait.Place{
+			Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Index: -1, Timestamp: timestamp(r),
+		}}, nil
+	}
+	place, err := schemas.ParseInboxHeaders(plainHeaders(r.Headers))
+	if err != nil {
+		return arrival{}, fmt.Errorf("reading %s, partition %d, offset %d: %w", r.Topic, r.Partition, r.Offset, err)
+	}
+	return arrival{record: r, place: place, forwarded: true}, nil
+}
+
+// decoder returns that of a source. A forwarded record may come from a source
+// that has left the configuration since; it is read by its shape.
+func (in *intake) decoder(topic string) *impression.Decoder {
+	d := in.decoders[topic]
+	if d == nil {
+		d = impression.NewDecoder(impression.Source{
+			Topic: topic, Format: impression.Auto, Identity: impression.User,
+		}, in.o.Traits.Filter())
+		in.decoders[topic] = d
+	}
+	return d
+}
+
+// element decides about one element of a record: dead letter, skipped, not
+// wanted, forwarded, or a sighting for each trait that wants it.
+func (in *intake) element(a *arrival, e *impression.Element) {
+	place := a.place
+	if e.Several {
+		place.Index = int32(e.Index)
+	}
+	switch {
+	case e.Outcome == impression.Skipped:
+		in.tally.impression(place.Topic, resultSkipped)
+		return
+	case e.Outcome == impression.Refused:
+		in.out.deadLetter(a, place, e, "decode", e.Reason, e.Message)
+		return
+	case !a.forwarded && in.ahead(a.record, &e.Impression):
+		in.out.deadLetter(a, place, e, "admit", clockAhead, fmt.Sprintf(
+			"seen %s after the record's timestamp (max_clock_ahead is %s)",
+			time.Duration(e.Impression.SeenAt-place.Timestamp)*time.Millisecond, in.o.Config.Processor.MaxClockAhead))
+		return
+	}
+	imp := &e.Impression
+	var verdict trait.Verdict
+	in.matches, verdict = in.matcher.Match(in.matches[:0], imp)
+	switch verdict {
+	case trait.NoMatch:
+		in.tally.impression(place.Topic, resultNoMatch)
+		return
+	case trait.NotServed:
+		in.tally.impression(place.Topic, resultNotServed)
+		return
+	}
+	task := kafka.Partition(imp.User, in.o.Topics.Tasks)
+	if !a.forwarded && task != a.record.Partition {
+		in.out.forward(a, place, e, task)
+		return
+	}
+	for i := range in.matches {
+		in.sight(a.record, place, task, imp, &in.matches[i])
+	}
+	last := &in.sightings[len(in.sightings)-1]
+	last.last = true
+	for i := len(in.sightings) - len(in.matches); i < len(in.sightings); i++ {
+		in.sightings[i].index = e.Index
+	}
+}
+
+func (in *intake) sight(r *kgo.Record, place trait.Place, task int32, imp *impression.Impression, m *trait.Match) {
+	key := trait.Key{Identity: imp.Identity, User: imp.User, Trait: m.Trait}
+	in.sightings = append(in.sightings, sighting{
+		slot: in.state.Want(task, key),
+		task: task,
+		key:  key,
+		seen: trait.Register{SeenAt: imp.SeenAt, Version: imp.Version, Treatment: imp.Treatment, Value: m.Value},
+		facts: trait.Facts{
+			Flag: imp.Flag, Environment: imp.EnvironmentName, Label: imp.Label,
+			Definition: m.Definition.Name.String(), Place: place,
+		},
+		record: r,
+	})
+}
+
+// ahead tells whether an impression was seen too long after its record was
+// written (S5). A record without a timestamp can't tell.
+func (in *intake) ahead(r *kgo.Record, imp *impression.Impression) bool {
+	ts := timestamp(r)
+	return ts >= 0 && imp.SeenAt > ts && uint64(imp.SeenAt)-uint64(ts) > uint64(in.maxAhead)
+}
+
+// settle counts an impression once, by the most telling result among its
+// traits. That of a dead letter has been counted.
+func (in *intake) settle(s *sighting, r result) {
+	in.best = min(in.best, r)
+	if !s.last {
+		return
+	}
+	if !in.refused {
+		in.tally.impression(s.facts.Place.Topic, in.best)
+	}
+	in.best, in.refused = results, false
+}
+
+func resultOf(o trait.Outcome, none bool) result {
+	switch {
+	case o == trait.Changed || o == trait.Removed:
+		return resultChange
+	case none:
+		return resultNotServed
+	case o == trait.Same:
+		return resultSame
+	case o == trait.Duplicate:
+		return resultDuplicate
+	}
+	return resultLate
+}
+
+// reset forgets what was decoded.
+func (in *intake) reset() {
+	for _, d := range in.decoders {
+		d.Reset()
+	}
+	in.matcher.Reset()
+	clear(in.sightings)
+	in.sightings = in.sightings[:0]
+	in.best, in.refused = results, false
+}
+
+// timestamp returns that of a record in ms, or -1.
+func timestamp(r *kgo.Record) int64 {
+	return r.Timestamp.UnixMilli()
+}
+
+// sourceOf returns the configuration of a source topic.
+func sourceOf(c *config.Config, topic string) (config.Source, bool) {
+	for _, s := range c.Sources {
+		if s.Topic == topic {
+			return s, true
+		}
+	}
+	return config.Source{}, false
+}

@@ -1,0 +1,120 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"traitstream/kafka"
+)
+
+// lagInterval is how often lag is measured.
+const lagInterval = 5 * time.Second
+
+// errFound ends a read at its first record.
+var errFound = errors.New("found")
+
+// watchLag keeps the lag gauges until ctx ends.
+func (p *Processor) watchLag(ctx context.Context) {
+	for sleep(ctx, lagInterval) {
+		// What can't be measured now is measured at the next round; a broker that
+		// is away shows in the client's own metrics.
+		if err := p.measureLag(ctx); err != nil && ctx.Err() == nil {
+			p.o.Log.Debug("measuring lag", "error", err)
+		}
+	}
+}
+
+func (p *Processor) measureLag(ctx context.Context) error {
+	numbers := p.worker.tasks.numbers()
+	if len(numbers) == 0 {
+		return nil
+	}
+	m, err := p.o.measure(ctx)
+	if err != nil {
+		return err
+	}
+	for _, number := range numbers {
+		records, oldest := int64(0), time.Time{}
+		for _, topic := range p.o.inputs() {
+			n, at, err := m.lag(ctx, topic, number)
+			if err != nil {
+				return err
+			}
+			records += n
+			if n > 0 && (oldest.IsZero() || at.Before(oldest)) {
+				oldest = at
+			}
+		}
+		seconds := 0.0
+		if records > 0 {
+			seconds = max(0, time.Since(oldest).Seconds())
+		}
+		p.o.Metrics.lagRecords.WithLabelValues(taskLabel(number)).Set(float64(records))
+		p.o.Metrics.lagSeconds.WithLabelValues(taskLabel(number)).Set(seconds)
+	}
+	return nil
+}
+
+// measurement is where a group stands in its inputs.
+type measurement struct {
+	o          *Options
+	committed  kadm.OffsetResponses
+	start, end kadm.ListedOffsets
+}
+
+// measure looks up the group's committed offsets and the bounds of its inputs.
+func (o *Options) measure(ctx context.Context) (*measurement, error) {
+	adm := kadm.NewClient(o.Client)
+	m := &measurement{o: o}
+	var err error
+	if m.committed, err = adm.FetchOffsetsForTopics(ctx, o.Config.Group(), o.inputs()...); err != nil {
+		return nil, err
+	}
+	if m.start, err = adm.ListStartOffsets(ctx, o.inputs()...); err != nil {
+		return nil, err
+	}
+	m.end, err = adm.ListCommittedOffsets(ctx, o.inputs()...)
+	return m, err
+}
+
+// place returns the offset at which the group goes on in a partition.
+func (m *measurement) place(topic string, partition int32) int64 {
+	start, _ := m.start.Lookup(topic, partition)
+	if c, ok := m.committed.Lookup(topic, partition); ok && c.At >= 0 {
+		return max(c.At, start.Offset)
+	}
+	return start.Offset
+}
+
+// lag returns how many offsets of a partition are unprocessed and the timestamp
+// of the first record among them. Markers and aborted records take offsets too:
+// where nothing else is left, there is no lag.
+func (m *measurement) lag(ctx context.Context, topic string, partition int32) (int64, time.Time, error) {
+	end, ok := m.end.Lookup(topic, partition)
+	from := m.place(topic, partition)
+	if !ok || from >= end.Offset {
+		return 0, time.Time{}, nil
+	}
+	first, err := m.o.firstRecord(ctx, topic, partition, from, end.Offset)
+	if err != nil || first == nil {
+		return 0, time.Time{}, err
+	}
+	return end.Offset - first.Offset, first.Timestamp, nil
+}
+
+// firstRecord returns the first committed record in a range of offsets, or nil.
+func (o *Options) firstRecord(ctx context.Context, topic string, partition int32, from, to int64) (*kgo.Record, error) {
+	var first *kgo.Record
+	err := kafka.ReadPartition(ctx, o.Client, topic, partition, from, to, func(r *kgo.Record) error {
+		first = r
+		return errFound
+	})
+	if errors.Is(err, errFound) {
+		err = nil
+	}
+	return first, err
+}

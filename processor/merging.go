@@ -1,0 +1,55 @@
+package processor
+
+import (
+	"traitstream/impression"
+	"traitstream/trait"
+)
+
+// generation is that of the definitions; it changes with definitions that are
+// replaced while running, which this version does not do.
+const generation = 0
+
+// merge merges one sighting into the state of its trait and emits the change
+// if it makes one. What the topics would refuse by its size is undone and
+// refused.
+func (w *worker) merge(s *sighting) {
+	rec := w.state.Record(s.slot)
+	before := *rec
+	outcome := rec.Merge(w.o.Config.App, s.key, s.seen, s.facts, generation)
+	changed := outcome == trait.Changed || outcome == trait.Removed
+	switch {
+	case outcome == trait.Late, outcome == trait.Duplicate:
+	case !w.out.fits(s.key, rec), changed && !w.out.change(s.task, s.key, rec):
+		*rec = before
+		w.in.refuse(s)
+		w.in.settle(s, resultDeadLetter)
+		return
+	default:
+		w.state.Touch(s.slot)
+	}
+	if changed {
+		w.tally.change(outcome)
+	}
+	w.in.settle(s, resultOf(outcome, s.seen.Value == nil))
+}
+
+// refuse sends the impression of a sighting to the dead letters, once, decoding
+// it again for its bytes.
+func (in *intake) refuse(s *sighting) {
+	if in.refused {
+		return
+	}
+	in.refused = true
+	a, err := in.arrive(s.record)
+	if err != nil {
+		return // it was read a moment ago
+	}
+	source, ok := sourceOf(in.o.Config, a.place.Topic)
+	if !ok {
+		source.Format, source.Identity = impression.Auto, impression.User
+	}
+	d := impression.NewDecoder(source.Source, in.o.Traits.Filter())
+	elements := d.Decode(nil, s.record.Value)
+	in.out.deadLetter(&a, s.facts.Place, &elements[s.index], "emit", tooLarge,
+		"its change is larger than the traits topic or the changelog takes (max.message.bytes)")
+}

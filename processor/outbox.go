@@ -1,0 +1,226 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"traitstream/impression"
+	"traitstream/kafka"
+	"traitstream/schemas"
+	"traitstream/state"
+	"traitstream/trait"
+)
+
+// Reasons of dead letters that decoding does not know.
+const (
+	clockAhead impression.Reason = "clock_ahead"
+	tooLarge   impression.Reason = "too_large"
+)
+
+// recordOverhead is more than the record format adds to a record's key, value
+// and headers.
+const recordOverhead = 512
+
+// outbox builds the records of the open transaction.
+type outbox struct {
+	o       *Options
+	tally   *tally
+	records []*kgo.Record
+	arena   []byte // keys and values
+
+	mu      sync.Mutex
+	limits  map[string]int32 // max.message.bytes by topic
+	failure error            // the first record that could not be produced
+	next    map[int32]int64  // next changelog offset by task, from what was produced
+}
+
+func newOutbox(o *Options, t *tally) *outbox {
+	out := &outbox{o: o, tally: t, limits: map[string]int32{}, next: map[int32]int64{}}
+	for _, topic := range []kafka.Topic{o.Topics.Traits, o.Topics.Changelog, o.Topics.Inbox, o.Topics.DeadLetters} {
+		out.limits[topic.Name] = topic.MaxMessageBytes
+	}
+	return out
+}
+
+// pending tells whether something waits to be seen by others.
+func (b *outbox) pending() bool { return len(b.records) > 0 }
+
+// limit returns the largest record or batch that a topic takes, in bytes.
+func (b *outbox) limit(topic string) int32 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if n := b.limits[topic]; n > 0 {
+		return n
+	}
+	return 1 << 20
+}
+
+// change adds the change that a merge has just made. It returns false, and adds
+// nothing, when the traits topic or the changelog would refuse it by its size.
+func (b *outbox) change(task int32, key trait.Key, rec *trait.Record) bool {
+	e := &rec.Emitted
+	id := trait.ChangeID(b.o.Config.App, key, e)
+	mark := len(b.arena)
+	k := b.take(schemas.AppendKey(b.arena, key))
+	var v []byte
+	if e.Value != nil {
+		v = b.take(schemas.AppendValue(b.arena, key, e, id))
+	}
+	if len(k)+len(v)+recordOverhead > int(b.limit(b.o.Topics.Traits.Name)) {
+		b.arena = b.arena[:mark]
+		return false
+	}
+	at := e.Facts.Place.Timestamp
+	if at < 0 {
+		at = e.SeenAt
+	}
+	b.records = append(b.records, &kgo.Record{
+		Topic: b.o.Topics.Traits.Name, Partition: task,
+		Key: k, Value: v, Headers: kafkaHeaders(schemas.ChangeHeaders(b.o.Config.App, e, id)), Timestamp: time.UnixMilli(at),
+	})
+	return true
+}
+
+// take returns what was appended to the arena, which it has become.
+func (b *outbox) take(grown []byte) []byte {
+	part := grown[len(b.arena):len(grown):len(grown)]
+	b.arena = grown
+	return part
+}
+
+// fits tells whether the changelog takes a record's state.
+func (b *outbox) fits(key trait.Key, rec *trait.Record) bool {
+	e := &rec.Emitted
+	size := len(key.User)*2 + len(key.Trait) + len(rec.Seen.Treatment) + len(rec.Seen.Value) +
+		len(e.Value) + len(e.Previous) + len(e.Facts.Flag) + len(e.Facts.Environment) + len(e.Facts.Label) +
+		len(e.Facts.Definition) + len(e.Facts.Place.Topic) + recordOverhead
+	return size <= int(b.limit(b.o.Topics.Changelog.Name))
+}
+
+// changelog adds the state of a trait as it is at the end of the transaction.
+func (b *outbox) changelog(e state.Entry) {
+	b.records = append(b.records, &kgo.Record{
+		Topic: b.o.Topics.Changelog.Name, Partition: e.Task, Key: e.Key, Value: e.Value,
+	})
+}
+
+// forward sends an element to the task of its user, with its first place.
+func (b *outbox) forward(a *arrival, place trait.Place, e *impression.Element, task int32) {
+	value := e.Raw()
+	// The source's own headers go before ours, which count where names are equal.
+	headers := append(slices.Clone(a.record.Headers), kafkaHeaders(schemas.InboxHeaders(place))...)
+	if size(e.Impression.User, value, headers) > int(b.limit(b.o.Topics.Inbox.Name)) {
+		b.deadLetter(a, place, e, "emit", tooLarge, "the record is too large to be forwarded to the task of its user")
+		return
+	}
+	ts := place.Timestamp
+	if ts < 0 {
+		ts = e.Impression.SeenAt
+	}
+	b.records = append(b.records, &kgo.Record{
+		Topic: b.o.Topics.Inbox.Name, Partition: task, Headers: headers,
+		Key: e.Impression.User, Value: value, Timestamp: time.UnixMilli(ts),
+	})
+	b.tally.impression(place.Topic, resultForwarded)
+}
+
+// produced takes note of a record's outcome; the client calls it.
+func (b *outbox) produced(r *kgo.Record, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	switch {
+	case err != nil && b.failure == nil:
+		b.failure = fmt.Errorf("producing to %s, partition %d: %w", r.Topic, r.Partition, err)
+	case err == nil && r.Topic == b.o.Topics.Changelog.Name:
+		b.next[r.Partition] = max(b.next[r.Partition], r.Offset+1)
+	}
+}
+
+// failed returns the error of the first record that could not be produced.
+func (b *outbox) failed() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.failure
+}
+
+// checkpoints are those of the tasks whose changelog got records.
+func (b *outbox) checkpoints(now time.Time) map[int32]state.Checkpoint {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	cps := make(map[int32]state.Checkpoint, len(b.next))
+	for task, next := range b.next {
+		cps[task] = state.Checkpoint{Next: next, Committed: now}
+	}
+	return cps
+}
+
+// relearn reads the topics' size limits again after the broker has refused a
+// record by its size. What does not fit then becomes a dead letter when its
+// input is read again; limits that have not changed make it an error.
+func (b *outbox) relearn(ctx context.Context, cause error) error {
+	if !errors.Is(cause, kerr.MessageTooLarge) && !errors.Is(cause, kerr.RecordListTooLarge) {
+		return cause
+	}
+	topics, err := kafka.Describe(ctx, b.o.Client,
+		b.o.Topics.Traits.Name, b.o.Topics.Changelog.Name, b.o.Topics.Inbox.Name, b.o.Topics.DeadLetters.Name)
+	if err != nil {
+		return errors.Join(cause, err)
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	changed := false
+	for name, topic := range topics {
+		changed = changed || b.limits[name] != topic.MaxMessageBytes
+		b.limits[name] = topic.MaxMessageBytes
+	}
+	if !changed {
+		return cause
+	}
+	b.o.Log.Warn("a topic's max.message.bytes has changed", "cause", cause)
+	return errRelearned
+}
+
+// errRelearned says that a transaction was given up for new size limits and
+// that a new client, which caches them, goes on.
+var errRelearned = errors.New("the size limits of topics have changed")
+
+func (b *outbox) reset() {
+	clear(b.records)
+	b.records = b.records[:0]
+	b.arena = b.arena[:0]
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.failure = nil
+	clear(b.next)
+}
+
+func size(key, value []byte, headers []kgo.RecordHeader) int {
+	n := len(key) + len(value) + recordOverhead
+	for _, h := range headers {
+		n += len(h.Key) + len(h.Value) + 8
+	}
+	return n
+}
+
+func kafkaHeaders(in []schemas.Header) []kgo.RecordHeader {
+	out := make([]kgo.RecordHeader, len(in))
+	for i, h := range in {
+		out[i] = kgo.RecordHeader{Key: h.Key, Value: h.Value}
+	}
+	return out
+}
+
+func plainHeaders(h []kgo.RecordHeader) []schemas.Header {
+	out := make([]schemas.Header, len(h))
+	for i := range h {
+		out[i] = schemas.Header{Key: h[i].Key, Value: h[i].Value}
+	}
+	return out
+}

@@ -1,0 +1,159 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"traitstream/processor/group"
+)
+
+const (
+	// transactionTimeout is what a dead instance may hold back the readers of
+	// its last transaction; the broker looks for expired ones each 10 s.
+	transactionTimeout = 10 * time.Second
+	fetchBytes         = 16 << 20
+	fetchPartition     = 2 << 20
+	bufferedRecords    = 50_000
+)
+
+// seat is a worker's place in the group, with its transactional producer. It
+// hides franz-go's GroupTransactSession, which has these ways: it commits the
+// offsets of all that was polled since begin, it commits although a record
+// failed to be produced, and after any revoke it aborts the next transaction,
+// even one that began later. So one transaction covers what was polled, produce
+// waits for every record, and an aborted batch is simply read again.
+type seat struct {
+	session *kgo.GroupTransactSession
+	starts  *starts
+}
+
+func newSeat(o *Options, t *tasks, out *outbox) (*seat, error) {
+	starts := &starts{o: o}
+	opts := append([]kgo.Opt{}, o.Connect...)
+	opts = append(opts,
+		kgo.ConsumerGroup(o.Config.Group()),
+		kgo.ConsumeTopics(o.inputs()...),
+		kgo.InstanceID(o.Instance),
+		kgo.TransactionalID(o.Config.App+"-"+o.Instance),
+		kgo.TransactionTimeout(transactionTimeout),
+		kgo.Balancers(group.Balancer{Tasks: o.Topics.Tasks}),
+		kgo.SessionTimeout(o.Config.Processor.SessionTimeout),
+		kgo.HeartbeatInterval(min(3*time.Second, o.Config.Processor.SessionTimeout/4)),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.RequireStableFetchOffsets(),
+		kgo.BlockRebalanceOnPoll(),
+		kgo.OnPartitionsAssigned(t.assigned),
+		kgo.OnPartitionsRevoked(t.revoked),
+		kgo.OnPartitionsLost(t.revoked),
+		kgo.AdjustFetchOffsetsFn(starts.adjust),
+		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+		kgo.MetadataMaxAge(time.Minute),
+		kgo.FetchMaxBytes(fetchBytes),
+		kgo.FetchMaxPartitionBytes(fetchPartition),
+		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.ProducerBatchMaxBytesFn(out.limit),
+		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
+		kgo.ProducerLinger(0),
+		kgo.MaxBufferedRecords(bufferedRecords),
+	)
+	s, err := kgo.NewGroupTransactSession(opts...)
+	if err != nil {
+		return nil, fmt.Errorf("joining group %s: %w", o.Config.Group(), err)
+	}
+	starts.client = s.Client()
+	return &seat{session: s, starts: starts}, nil
+}
+
+// inputs are the topics of a task: the sources and the inbox.
+func (o *Options) inputs() []string {
+	topics := []string{o.Topics.Inbox.Name}
+	for _, s := range o.Config.Sources {
+		topics = append(topics, s.Topic)
+	}
+	return topics
+}
+
+// poll returns what has been fetched; nothing when ctx ends first.
+func (s *seat) poll(ctx context.Context, limit int) ([]*kgo.Record, error) {
+	fetches := s.session.PollRecords(ctx, limit)
+	var errs []error
+	fetches.EachError(func(topic string, partition int32, err error) {
+		if err := s.fetchError(ctx, topic, partition, err); err != nil {
+			errs = append(errs, err)
+		}
+	})
+	if len(errs) > 0 {
+		return nil, errors.Join(errs...)
+	}
+	return fetches.Records(), nil
+}
+
+// fetchError decides about an error of a fetch: nil means go on.
+func (s *seat) fetchError(ctx context.Context, topic string, partition int32, err error) error {
+	var loss *kgo.ErrDataLoss
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return nil
+	case errors.Is(err, kerr.OffsetOutOfRange), errors.As(err, &loss):
+		return s.starts.goOn(ctx, topic, partition)
+	case kerr.IsRetriable(err):
+		return nil
+	}
+	return fmt.Errorf("reading %s, partition %d: %w", topic, partition, err)
+}
+
+func (s *seat) begin() error {
+	if err := s.session.Begin(); err != nil {
+		return fmt.Errorf("beginning a transaction: %w", err)
+	}
+	return nil
+}
+
+// produce sends the records and waits until the brokers have them all.
+func (s *seat) produce(ctx context.Context, records []*kgo.Record, done func(*kgo.Record, error)) error {
+	for _, r := range records {
+		s.session.Produce(ctx, r, done)
+	}
+	if err := s.session.Client().Flush(ctx); err != nil {
+		return fmt.Errorf("producing: %w", err)
+	}
+	return nil
+}
+
+// end ends the transaction and returns whether it committed. An abort rewinds
+// to the committed offsets.
+func (s *seat) end(ctx context.Context, try kgo.TransactionEndTry) (bool, error) {
+	return s.session.End(ctx, try)
+}
+
+func (s *seat) allowRebalance() { s.session.AllowRebalance() }
+
+// close leaves the connection, not the group: the seat stays ours until the
+// session times out.
+func (s *seat) close() { s.session.CloseAllowingRebalance() }
+
+// retriable tells whether a new client in the old seat may mend an error. A
+// seat that somebody else has taken is not: two would fence each other for
+// ever.
+func retriable(err error) bool {
+	var ke *kerr.Error
+	switch {
+	case errors.Is(err, kerr.FencedInstanceID):
+		return false
+	case errors.Is(err, kerr.ProducerFenced), errors.Is(err, kerr.InvalidProducerEpoch),
+		errors.Is(err, kerr.InvalidTxnState), errors.Is(err, kerr.UnknownMemberID),
+		errors.Is(err, kerr.InvalidProducerIDMapping), errors.Is(err, kerr.TransactionAbortable),
+		errors.Is(err, kerr.OperationNotAttempted), errors.Is(err, kerr.OutOfOrderSequenceNumber),
+		errors.Is(err, errRelearned):
+		return true
+	case errors.As(err, &ke):
+		return ke.Retriable
+	}
+	return errors.Is(err, kgo.ErrRecordTimeout) || errors.Is(err, kgo.ErrRecordRetries) || isNetwork(err)
+}

@@ -1,0 +1,154 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// starts decides at which offsets partitions begin.
+type starts struct {
+	o      *Options
+	client *kgo.Client // the group's
+}
+
+// adjust is called by the client with the committed offsets of partitions that
+// were assigned. It gives a start to those that have none, and lets those go on
+// whose place the source's retention has removed.
+func (s *starts) adjust(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
+	adm := kadm.NewClient(s.o.Client)
+	topics := slices.Collect(maps.Keys(offsets))
+	if len(topics) == 0 {
+		return offsets, nil
+	}
+	first, err := adm.ListStartOffsets(ctx, topics...)
+	if err != nil {
+		return nil, fmt.Errorf("looking up where topics start: %w", err)
+	}
+	end, err := adm.ListEndOffsets(ctx, topics...)
+	if err != nil {
+		return nil, fmt.Errorf("looking up where topics end: %w", err)
+	}
+	for topic, partitions := range offsets {
+		fresh, err := s.fresh(ctx, adm, topic, partitions)
+		if err != nil {
+			return nil, err
+		}
+		for partition, offset := range partitions {
+			lo, _ := first.Lookup(topic, partition)
+			hi, _ := end.Lookup(topic, partition)
+			at, committed := offset.EpochOffset().Offset, offset.EpochOffset().Offset >= 0
+			switch {
+			case !committed:
+				at = max(fresh[partition], lo.Offset)
+			case at < lo.Offset:
+				s.skipped(topic, partition, at, lo.Offset)
+				at = lo.Offset
+			case at > hi.Offset:
+				s.o.Log.Warn("a committed offset lies beyond its topic's end: the topic was created again, and is read from its start",
+					"topic", topic, "partition", partition, "committed", at, "end", hi.Offset)
+				at = lo.Offset
+			default:
+				continue
+			}
+			partitions[partition] = kgo.NewOffset().At(at)
+		}
+	}
+	return offsets, nil
+}
+
+// fresh returns where partitions without a committed offset start. A source's
+// setting holds for partitions that the group finds when it first reads the
+// source; those that are added later are read whole.
+func (s *starts) fresh(ctx context.Context, adm *kadm.Client, topic string, partitions map[int32]kgo.Offset) (map[int32]int64, error) {
+	var without []int32
+	for partition, offset := range partitions {
+		if offset.EpochOffset().Offset < 0 {
+			without = append(without, partition)
+		}
+	}
+	source, ok := sourceOf(s.o.Config, topic)
+	if !ok || len(without) == 0 || !source.From.Latest && source.From.At.IsZero() {
+		return nil, nil
+	}
+	known, err := adm.FetchOffsetsForTopics(ctx, s.o.Config.Group(), topic)
+	if err != nil {
+		return nil, fmt.Errorf("looking up the group's offsets: %w", err)
+	}
+	for _, o := range known[topic] {
+		if o.At >= 0 {
+			return nil, nil
+		}
+	}
+	var at kadm.ListedOffsets
+	if source.From.Latest {
+		at, err = adm.ListEndOffsets(ctx, topic)
+	} else {
+		at, err = adm.ListOffsetsAfterMilli(ctx, source.From.At.UnixMilli(), topic)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("looking up where %s starts: %w", topic, err)
+	}
+	fresh := map[int32]int64{}
+	for _, partition := range without {
+		if o, ok := at.Lookup(topic, partition); ok {
+			fresh[partition] = o.Offset
+		}
+	}
+	return fresh, s.keep(ctx, topic, fresh)
+}
+
+// keep commits the starts of partitions that do not begin at their beginning: a
+// restart before their first transaction must not choose again.
+func (s *starts) keep(ctx context.Context, topic string, fresh map[int32]int64) error {
+	offsets := map[int32]kgo.EpochOffset{}
+	for partition, at := range fresh {
+		offsets[partition] = kgo.EpochOffset{Epoch: -1, Offset: at}
+	}
+	var failed error
+	s.client.CommitOffsetsSync(ctx, map[string]map[int32]kgo.EpochOffset{topic: offsets},
+		func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
+			failed = err
+			if err == nil {
+				for _, t := range resp.Topics {
+					for _, p := range t.Partitions {
+						failed = errors.Join(failed, kerr.ErrorForCode(p.ErrorCode))
+					}
+				}
+			}
+		})
+	if failed != nil {
+		return fmt.Errorf("committing where %s starts: %w", topic, failed)
+	}
+	return nil
+}
+
+// goOn moves a partition whose place is gone to the start of what is left.
+func (s *starts) goOn(ctx context.Context, topic string, partition int32) error {
+	first, err := kadm.NewClient(s.o.Client).ListStartOffsets(ctx, topic)
+	if err != nil {
+		return fmt.Errorf("looking up where %s starts: %w", topic, err)
+	}
+	lo, _ := first.Lookup(topic, partition)
+	place := s.client.CommittedOffsets()[topic][partition]
+	if place.Offset < lo.Offset {
+		s.skipped(topic, partition, place.Offset, lo.Offset)
+	}
+	s.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{
+		topic: {partition: {Epoch: -1, Offset: lo.Offset}},
+	})
+	return nil
+}
+
+func (s *starts) skipped(topic string, partition int32, from, to int64) {
+	s.o.Metrics.skippedRecords.Add(float64(to - from))
+	s.o.Log.Warn("the topic's retention has removed records before they were read; going on at its start",
+		"topic", topic, "partition", partition, "committed", from, "start", to, "skipped", to-from)
+}

@@ -1,0 +1,192 @@
+package processor
+
+import (
+	"context"
+	"fmt"
+	"sync"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+// tasks are those that the group has given to this worker. A task's inputs are
+// paused from its assignment until its state is restored, which happens beside
+// the loop while the other tasks go on.
+type tasks struct {
+	o        *Options
+	restored chan restored
+	ctx      context.Context // of the restores
+	cancel   context.CancelFunc
+	running  sync.WaitGroup
+
+	mu     sync.Mutex
+	placed bool // whether the group has given an assignment, an empty one too
+	owned  map[int32]*task
+	wake   func() // ends the poll that is under way
+}
+
+// task is one that this worker owns.
+type task struct {
+	number int32
+	ready  bool
+	cancel context.CancelFunc
+	done   chan struct{} // closed when its restore writes no more
+}
+
+// restored tells the loop that a task's restore has ended.
+type restored struct {
+	task *task
+	err  error
+}
+
+func newTasks(o *Options) *tasks {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &tasks{
+		o: o, ctx: ctx, cancel: cancel,
+		restored: make(chan restored, o.Topics.Tasks),
+		owned:    map[int32]*task{},
+		wake:     func() {},
+	}
+}
+
+// assigned is called by the client when partitions come, before their committed
+// offsets are fetched. The inbox's partition comes with a task; without it a
+// task that is already here gets another input, such as a partition that its
+// source has just been given.
+func (t *tasks) assigned(_ context.Context, cl *kgo.Client, partitions map[string][]int32) {
+	t.o.Metrics.rebalances.Inc()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.placed = true
+	defer t.wake()
+	for _, number := range partitions[t.o.Topics.Inbox.Name] {
+		t.dropLocked(number)
+		cl.PauseFetchPartitions(t.o.partitions(number))
+		ctx, cancel := context.WithCancel(t.ctx)
+		task := &task{number: number, cancel: cancel, done: make(chan struct{})}
+		t.owned[number] = task
+		t.running.Go(func() {
+			err := t.o.restore(ctx, number)
+			close(task.done) // before the lock, which dropLocked holds while it waits
+			select {
+			case t.restored <- restored{task, err}:
+				t.wakeUp()
+			case <-ctx.Done():
+			}
+		})
+	}
+}
+
+// revoked is called by the client when partitions go, never while a transaction
+// is open unless they are lost.
+func (t *tasks) revoked(_ context.Context, _ *kgo.Client, partitions map[string][]int32) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, number := range partitions[t.o.Topics.Inbox.Name] {
+		t.dropLocked(number)
+	}
+}
+
+// dropLocked forgets a task. Its restore, if one runs, has ended on return: two
+// of them must not write the same task's state.
+func (t *tasks) dropLocked(number int32) {
+	task := t.owned[number]
+	if task == nil {
+		return
+	}
+	delete(t.owned, number)
+	task.cancel()
+	<-task.done
+	t.o.Metrics.lagRecords.DeleteLabelValues(taskLabel(number))
+	t.o.Metrics.lagSeconds.DeleteLabelValues(taskLabel(number))
+	t.o.Metrics.restoreLeft.DeleteLabelValues(taskLabel(number))
+}
+
+// resume lets the tasks run whose restore has ended.
+func (t *tasks) resume(s *seat) error {
+	for {
+		select {
+		case r := <-t.restored:
+			if r.err != nil {
+				return fmt.Errorf("restoring task %d: %w", r.task.number, r.err)
+			}
+			t.mu.Lock()
+			if t.owned[r.task.number] == r.task {
+				r.task.ready = true
+				s.session.Client().ResumeFetchPartitions(t.o.partitions(r.task.number))
+			}
+			t.mu.Unlock()
+		default:
+			return nil
+		}
+	}
+}
+
+// ready tells whether there was an assignment and all of it is restored.
+func (t *tasks) ready() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, task := range t.owned {
+		if !task.ready {
+			return false
+		}
+	}
+	return t.placed
+}
+
+// numbers tells which tasks are here.
+func (t *tasks) numbers() []int32 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	numbers := make([]int32, 0, len(t.owned))
+	for n := range t.owned {
+		numbers = append(numbers, n)
+	}
+	return numbers
+}
+
+// wakes makes cancel end the poll under way when a restore has ended; the
+// returned function takes it back.
+func (t *tasks) wakes(cancel func()) func() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.wake = cancel
+	if len(t.restored) > 0 {
+		cancel()
+	}
+	return func() {
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		t.wake = func() {}
+	}
+}
+
+func (t *tasks) wakeUp() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.wake()
+}
+
+// forget drops every task, when the seat's client is gone.
+func (t *tasks) forget() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for number := range t.owned {
+		t.dropLocked(number)
+	}
+	t.placed = false
+}
+
+// close ends the restores.
+func (t *tasks) close() {
+	t.cancel()
+	t.running.Wait()
+}
+
+// partitions are a task's inputs.
+func (o *Options) partitions(task int32) map[string][]int32 {
+	p := map[string][]int32{}
+	for _, topic := range o.inputs() {
+		p[topic] = []int32{task}
+	}
+	return p
+}
