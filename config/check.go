@@ -1,6 +1,7 @@
 package config
 
 import (
+	"maps"
 	"slices"
 	"strings"
 )
@@ -15,23 +16,17 @@ func (r *reader) given(path string) bool {
 	return false
 }
 
-// place returns where a setting was set, or the nearest thing to it: the first
-// setting below or beside it.
+// place returns where a setting was set, or a variable that sets one below it.
 func (r *reader) place(path string) place {
 	if at, ok := r.places[path]; ok {
 		return at
 	}
-	parent, _, _ := strings.Cut(path, ".")
-	var paths []string
-	for path := range r.places {
-		if strings.HasPrefix(path, parent+".") {
-			paths = append(paths, path)
+	for _, below := range slices.Sorted(maps.Keys(r.places)) {
+		if strings.HasPrefix(below, path+".") {
+			return r.places[below]
 		}
 	}
-	if len(paths) == 0 {
-		return place{file: r.file, line: 1, column: 1}
-	}
-	return r.places[slices.Min(paths)]
+	return place{file: r.file, line: 1, column: 1}
 }
 
 // check looks at settings that must fit one another.
@@ -40,7 +35,7 @@ func (r *reader) check() {
 	if r.config.Kafka.SASL != nil {
 		r.checkSASL(*r.config.Kafka.SASL)
 	}
-	if tls := r.config.Kafka.TLS; tls != nil && (tls.Cert == "") != (tls.Key == "") {
+	if r.given("kafka.tls.cert") != r.given("kafka.tls.key") {
 		r.problem(r.place("kafka.tls"), "kafka.tls needs cert and key together, or neither")
 	}
 }
@@ -69,19 +64,20 @@ func (r *reader) checkTopics() {
 
 func (r *reader) checkSASL(sasl SASL) {
 	at := r.place("kafka.sasl")
-	bearer := sasl.Mechanism == OAuthBearer
+	user, password, token := r.given("kafka.sasl.user"), r.given("kafka.sasl.password"), r.given("kafka.sasl.token")
+	bearer := sasl.Mechanism == oauthBearer
 	switch {
 	case !r.given("kafka.sasl.mechanism"):
-		r.problem(at, "kafka.sasl needs a mechanism: %s", alternatives([]string{Plain, ScramSHA256, ScramSHA512, OAuthBearer}))
+		r.problem(at, "kafka.sasl needs a mechanism: %s", alternatives(mechanisms))
 	case sasl.Mechanism == "":
 		// It was refused already.
-	case bearer && sasl.Token == "":
+	case bearer && !token:
 		r.problem(at, "kafka.sasl: OAUTHBEARER needs a token")
-	case bearer && (sasl.User != "" || sasl.Password != ""):
+	case bearer && (user || password):
 		r.problem(at, "kafka.sasl: OAUTHBEARER takes a token, no user and password")
-	case !bearer && (sasl.User == "" || sasl.Password == ""):
+	case !bearer && (!user || !password):
 		r.problem(at, "kafka.sasl: %s needs user and password", sasl.Mechanism)
-	case !bearer && sasl.Token != "":
+	case !bearer && token:
 		r.problem(at, "kafka.sasl: a token is for OAUTHBEARER; %s takes user and password", sasl.Mechanism)
 	}
 }

@@ -58,3 +58,11 @@ func Parse(name string, data []byte, env func(string) (string, bool)) (*Config, 
 	}
 	return r.config, nil
 }
+
+// absolute returns a path of the configuration as one from the root.
+func (r *reader) absolute(path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(r.folder, path)
+}

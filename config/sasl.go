@@ -7,11 +7,13 @@ import (
 
 // The SASL mechanisms.
 const (
-	Plain       = "PLAIN"
-	ScramSHA256 = "SCRAM-SHA-256"
-	ScramSHA512 = "SCRAM-SHA-512"
-	OAuthBearer = "OAUTHBEARER"
+	plain       = "PLAIN"
+	scramSHA256 = "SCRAM-SHA-256"
+	scramSHA512 = "SCRAM-SHA-512"
+	oauthBearer = "OAUTHBEARER"
 )
+
+var mechanisms = []string{plain, scramSHA256, scramSHA512, oauthBearer}
 
 // SASL tells who connects. OAUTHBEARER has a Token, every other mechanism User
 // and Password. However it is printed or logged, its secrets are not.

@@ -1,9 +1,8 @@
 package config
 
 import (
-	"maps"
+	"cmp"
 	"math"
-	"slices"
 	"strings"
 	"time"
 
@@ -36,9 +35,9 @@ func (r *reader) settings() map[string]setting {
 		"kafka.tls.cert":           r.pathInto(&c.Kafka.TLS.Cert),
 		"kafka.tls.key":            r.pathInto(&c.Kafka.TLS.Key),
 		"kafka.sasl.mechanism":     {single, r.mechanism},
-		"kafka.sasl.user":          r.textInto(&c.Kafka.SASL.User, anyText),
-		"kafka.sasl.password":      r.textInto(&c.Kafka.SASL.Password, anyText),
-		"kafka.sasl.token":         r.textInto(&c.Kafka.SASL.Token, anyText),
+		"kafka.sasl.user":          r.textInto(&c.Kafka.SASL.User, notEmpty),
+		"kafka.sasl.password":      r.textInto(&c.Kafka.SASL.Password, notEmpty),
+		"kafka.sasl.token":         r.textInto(&c.Kafka.SASL.Token, notEmpty),
 		"kafka.replication_factor": {single, r.replicationFactor},
 
 		"sources": {structure, r.sources},
@@ -77,7 +76,6 @@ func (r *reader) section(n *yaml.Node, prefix string, settings map[string]settin
 		known[key] = func(value *yaml.Node) {
 			switch {
 			case nested:
-				r.places[prefix+key] = r.here(value)
 				r.section(value, prefix+key+".", settings, overridden)
 			case !overridden[path]:
 				r.places[path] = r.here(value)
@@ -85,49 +83,15 @@ func (r *reader) section(n *yaml.Node, prefix string, settings map[string]settin
 			}
 		}
 	}
-	name := strings.TrimSuffix(prefix, ".")
-	if name == "" {
-		name = "the configuration"
-	}
 	// A section whose keys are all commented out is an empty one, but for tls,
 	// which is on by being there.
-	if n.ShortTag() == "!!null" && name != "kafka.tls" {
+	if n.ShortTag() == "!!null" && prefix != "kafka.tls." {
 		return
 	}
-	r.mapping(n, name, known)
-}
-
-// override reads the environment variables that stand for settings, and returns
-// the paths of those that are set.
-func (r *reader) override(settings map[string]setting) map[string]bool {
-	overridden := map[string]bool{}
-	for _, path := range slices.Sorted(maps.Keys(settings)) {
-		setting := settings[path]
-		name := Variable(path)
-		value, ok := r.env(name)
-		if !ok || setting.shape == structure {
-			continue
-		}
-		n := &yaml.Node{Kind: yaml.ScalarNode, Value: value}
-		if setting.shape == list {
-			n = &yaml.Node{Kind: yaml.SequenceNode}
-			for item := range strings.SplitSeq(value, ",") {
-				n.Content = append(n.Content, &yaml.Node{Kind: yaml.ScalarNode, Value: strings.TrimSpace(item)})
-			}
-		}
-		overridden[path] = true
-		r.variable = name
+	path, _ := strings.CutSuffix(prefix, ".")
+	if r.mapping(n, cmp.Or(path, "the configuration"), known) {
 		r.places[path] = r.here(n)
-		setting.read(n, path)
-		r.variable = ""
 	}
-	return overridden
-}
-
-// Variable returns the environment variable that overrides the setting at a
-// path such as "kafka.brokers".
-func Variable(path string) string {
-	return "TRAITSTREAM_" + strings.ToUpper(strings.ReplaceAll(path, ".", "_"))
 }
 
 func (r *reader) textInto(to *string, check func(string) error) setting {
@@ -182,12 +146,7 @@ func (r *reader) brokers(n *yaml.Node, path string) {
 }
 
 func (r *reader) mechanism(n *yaml.Node, path string) {
-	mechanism, ok := r.choice(n, path, Plain, ScramSHA256, ScramSHA512, OAuthBearer, "AWS_MSK_IAM")
-	if ok && mechanism == "AWS_MSK_IAM" {
-		r.refuse(n, "%s AWS_MSK_IAM is not in this version", path)
-		return
-	}
-	r.config.Kafka.SASL.Mechanism = mechanism
+	r.config.Kafka.SASL.Mechanism, _ = r.choice(n, path, mechanisms, "AWS_MSK_IAM")
 }
 
 func (r *reader) replicationFactor(n *yaml.Node, path string) {
@@ -200,9 +159,7 @@ func (r *reader) replicationFactor(n *yaml.Node, path string) {
 }
 
 func (r *reader) outputFormat(n *yaml.Node, path string) {
-	if format, ok := r.choice(n, path, "json", "avro"); ok && format == "avro" {
-		r.refuse(n, "%s avro is not in this version; use json", path)
-	}
+	r.choice(n, path, []string{"json"}, "avro")
 }
 
 func (r *reader) workers(n *yaml.Node, path string) {

@@ -67,11 +67,7 @@ func (r *reader) sourceFormat(n *yaml.Node, source *Source) {
 	for _, format := range impression.Formats() {
 		names = append(names, string(format))
 	}
-	format, ok := r.choice(n, "format", append(names, "avro")...)
-	if ok && format == "avro" {
-		r.refuse(n, "format avro is not in this version")
-		return
-	}
+	format, _ := r.choice(n, "format", names, "avro")
 	source.Format = impression.Format(format)
 }
 
@@ -95,7 +91,7 @@ func (r *reader) from(n *yaml.Node, from *From) {
 // one by traffic type.
 func (r *reader) identity(n *yaml.Node, source *Source) {
 	if n.Kind != yaml.MappingNode {
-		if text, ok := r.choice(n, "identity", "user", "anonymous"); ok {
+		if text, ok := r.choice(n, "identity", []string{"user", "anonymous"}); ok {
 			source.Identity = identities[text]
 		}
 		return
@@ -105,14 +101,14 @@ func (r *reader) identity(n *yaml.Node, source *Source) {
 	r.mapping(n, "identity", map[string]func(*yaml.Node){
 		"by": func(n *yaml.Node) {
 			keys["by"] = true
-			r.choice(n, "by", "trafficTypeId")
+			r.choice(n, "by", []string{"trafficTypeId"})
 		},
 		"map": func(n *yaml.Node) {
 			keys["map"] = true
 			source.ByTrafficType = r.identityMap(n)
 		},
 		"else": func(n *yaml.Node) {
-			if text, ok := r.choice(n, "else", "user", "anonymous", "skip"); ok {
+			if text, ok := r.choice(n, "else", anyIdentity); ok {
 				source.Identity = identities[text]
 			}
 		},
@@ -129,6 +125,8 @@ var identities = map[string]impression.Identity{
 	"skip":      0,
 }
 
+var anyIdentity = []string{"user", "anonymous", "skip"}
+
 func (r *reader) identityMap(n *yaml.Node) map[string]impression.Identity {
 	byID := map[string]impression.Identity{}
 	if n.Kind == yaml.MappingNode && len(n.Content) == 0 {
@@ -139,7 +137,7 @@ func (r *reader) identityMap(n *yaml.Node) map[string]impression.Identity {
 		return byID
 	}
 	for key, value := range pairs(n) {
-		if text, ok := r.choice(value, "traffic type "+key.Value, "user", "anonymous", "skip"); ok {
+		if text, ok := r.choice(value, "traffic type "+key.Value, anyIdentity); ok {
 			byID[key.Value] = identities[text]
 		}
 	}

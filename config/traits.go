@@ -66,7 +66,7 @@ func (r *reader) definition(n *yaml.Node) *definition {
 	ok := r.mapping(n, "a trait", map[string]func(*yaml.Node){
 		"name":        field("name", func(n *yaml.Node) { r.traitName(n, d) }),
 		"description": text("description", &d.Description, anyText),
-		"type":        field("type", func(n *yaml.Node) { r.choice(n, "type", "last") }),
+		"type":        field("type", func(n *yaml.Node) { r.choice(n, "type", []string{"last"}) }),
 		"event":       text("event", &d.Event, notEmpty),
 		"property":    text("property", &d.Property, notEmpty),
 		"where":       field("where", func(n *yaml.Node) { d.Where = r.conditions(n, "where") }),
@@ -115,22 +115,33 @@ func (r *reader) compile(definitions []*definition) {
 	all := make([]trait.Definition, len(definitions))
 	for i, d := range definitions {
 		if !d.bad {
+			_, err := trait.NewSet([]trait.Definition{d.Definition})
+			r.disagreements([]*definition{d}, err)
+		}
+		if !d.bad {
 			all[i] = d.Definition
 		}
 	}
 	set, err := trait.NewSet(all)
+	r.disagreements(definitions, err)
+	r.config.Traits, r.config.Set = all, set
+}
+
+// disagreements reports what a set has against definitions that were good so
+// far.
+func (r *reader) disagreements(definitions []*definition, err error) {
 	for _, err := range definitionErrors(err) {
 		d := definitions[err.Index]
 		if d.bad {
 			continue
 		}
+		d.bad = true
 		at, ok := d.places[err.Field]
 		if !ok {
 			at = d.at
 		}
 		r.problem(at, "%s: %v", err.Field, err.Err)
 	}
-	r.config.Traits, r.config.Set = all, set
 }
 
 // sameNames reports names that stand twice, those of bad definitions too.

@@ -2,7 +2,6 @@ package config
 
 import (
 	"fmt"
-	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -20,7 +19,7 @@ func kind(n *yaml.Node) string {
 	case "!!null":
 		return "nothing"
 	case "!!bool":
-		return "true or false"
+		return "a boolean"
 	case "!!int", "!!float":
 		return "a number"
 	}
@@ -80,50 +79,4 @@ func distance(a, b string) int {
 		}
 	}
 	return row[len(to)]
-}
-
-// expand replaces each ${NAME} by the environment variable and $$ by $.
-func expand(text string, env func(string) (string, bool)) (string, error) {
-	if !strings.Contains(text, "$") {
-		return text, nil
-	}
-	var out strings.Builder
-	for {
-		before, rest, found := strings.Cut(text, "$")
-		out.WriteString(before)
-		switch {
-		case !found:
-			return out.String(), nil
-		case strings.HasPrefix(rest, "$"):
-			out.WriteByte('$')
-			text = rest[1:]
-		case strings.HasPrefix(rest, "{"):
-			name, after, closed := strings.Cut(rest[1:], "}")
-			if !closed {
-				return "", fmt.Errorf("${ without its }; write $${ for these two characters")
-			}
-			value, err := lookup(name, env)
-			if err != nil {
-				return "", err
-			}
-			out.WriteString(value)
-			text = after
-		default:
-			out.WriteByte('$')
-			text = rest
-		}
-	}
-}
-
-func lookup(name string, env func(string) (string, bool)) (string, error) {
-	letter := func(c byte) bool { return c == '_' || 'a' <= c|0x20 && c|0x20 <= 'z' }
-	odd := func(c byte) bool { return !letter(c) && !('0' <= c && c <= '9') }
-	if name == "" || !letter(name[0]) || slices.ContainsFunc([]byte(name), odd) {
-		return "", fmt.Errorf("${NAME} takes the name of an environment variable: letters, digits and _, and nothing else")
-	}
-	value, ok := env(name)
-	if !ok {
-		return "", fmt.Errorf("the environment variable %s is not set", name)
-	}
-	return value, nil
 }
