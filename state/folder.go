@@ -56,8 +56,16 @@ func (e *StampError) Error() string {
 		"check state.dir, or rebuild it with --reset-state", e.Dir, e.Have)
 }
 
+// make makes the folder where it is missing, and puts its name on the disk.
 func (f folder) make() error {
-	if err := f.fs.MkdirAll(f.dir, 0o700); err != nil {
+	if _, err := f.fs.Stat(f.dir); err == nil {
+		return nil
+	}
+	err := f.fs.MkdirAll(f.dir, 0o700)
+	if err == nil {
+		err = f.sync(f.fs.PathDir(f.dir))
+	}
+	if err != nil {
 		return fmt.Errorf("making folder %s: %w; check state.dir", f.dir, err)
 	}
 	return nil
@@ -130,12 +138,12 @@ func (f folder) writeFile(name string, b []byte) error {
 	if err := f.fs.Rename(name+".tmp", name); err != nil {
 		return err
 	}
-	return f.sync()
+	return f.sync(f.dir)
 }
 
-// sync puts the folder's own entries on the disk.
-func (f folder) sync() error {
-	dir, err := f.fs.OpenDir(f.dir)
+// sync puts a folder's entries on the disk.
+func (f folder) sync(name string) error {
+	dir, err := f.fs.OpenDir(name)
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ func options(t testing.TB) Options {
 func inMemory() Options { return Options{InMemory: true, App: "app", CacheBytes: 8 << 20} }
 
 func onFS(fs vfs.FS) Options {
-	return Options{Dir: "state", App: "app", ClusterID: "cluster", CacheBytes: 8 << 20, fs: fs}
+	return Options{Dir: "/state", App: "app", ClusterID: "cluster", CacheBytes: 8 << 20, fs: fs}
 }
 
 // open opens a store for the length of a test.

@@ -44,7 +44,7 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	switch {
 	case o.InMemory:
-		o.fs, o.Dir = vfs.NewMem(), "memory"
+		o.fs, o.Dir = vfs.NewMem(), "/memory"
 	case o.fs == nil:
 		o.fs = vfs.Default
 	}

@@ -37,7 +37,7 @@ func (f folder) remove() error {
 	if err := ignoreMissing(f.fs.Remove(f.stamp())); err != nil {
 		return err
 	}
-	if err := f.sync(); err != nil {
+	if err := f.sync(f.dir); err != nil {
 		return err
 	}
 	return f.finishRemoval()

@@ -1,0 +1,270 @@
+package state
+
+import (
+	"bytes"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"traitstream/schemas"
+	"traitstream/trait"
+)
+
+// model is what the overlay and the store should hold: texts by task and state
+// key, as stored and with the open transaction's changes.
+type model struct {
+	stored, open map[int32]map[string]string
+	dirty        map[string]bool // task and key
+	next         int64
+}
+
+func newModel() *model {
+	return &model{stored: map[int32]map[string]string{}, open: map[int32]map[string]string{}, dirty: map[string]bool{}}
+}
+
+func copyOf(m map[int32]map[string]string) map[int32]map[string]string {
+	c := map[int32]map[string]string{}
+	for task, texts := range m {
+		c[task] = maps.Clone(texts)
+	}
+	return c
+}
+
+func (m *model) set(task int32, key, text string) {
+	if m.open[task] == nil {
+		m.open[task] = map[string]string{}
+	}
+	m.open[task][key] = text
+	m.dirty[fmt.Sprintf("%010d%s", task, key)] = true
+}
+
+func (m *model) end(applied bool) {
+	if applied {
+		m.stored = copyOf(m.open)
+	}
+	m.open = copyOf(m.stored)
+	clear(m.dirty)
+}
+
+func genTask() *rapid.Generator[int32] { return rapid.SampledFrom([]int32{0, 1, 255, 256}) }
+
+func genKey() *rapid.Generator[trait.Key] {
+	return rapid.Custom(func(t *rapid.T) trait.Key {
+		return key(rapid.SampledFrom([]string{"\x00", "a", "a\x00", "ab", "\xff", "zoë"}).Draw(t, "user"),
+			rapid.SampledFrom([]string{"t", "tt", "u"}).Draw(t, "trait"))
+	})
+}
+
+// The overlay in front of the store behaves as a map does.
+func TestOverlayIsAMap(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		o := inMemory()
+		s, err := Open(o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+		}()
+		run := &overlayRun{s: s, o: s.NewOverlay(), m: newModel()}
+		t.Repeat(map[string]func(*rapid.T){
+			"change": run.change,
+			"dirty":  run.checkDirty,
+			"apply":  run.apply,
+			"reset":  func(*rapid.T) { run.o.Reset(); run.m.end(false) },
+			"drop":   run.drop,
+			"":       run.checkStored,
+		})
+	})
+}
+
+type overlayRun struct {
+	s *Store
+	o *Overlay
+	m *model
+}
+
+// change wants some keys, loads them, compares them and changes some.
+func (r *overlayRun) change(t *rapid.T) {
+	type wanted struct {
+		task int32
+		key  trait.Key
+		slot Slot
+	}
+	var all []wanted
+	for range rapid.IntRange(1, 20).Draw(t, "keys") {
+		w := wanted{task: genTask().Draw(t, "task"), key: genKey().Draw(t, "key")}
+		w.slot = r.o.Want(w.task, w.key)
+		all = append(all, w)
+	}
+	if err := r.o.Load(); err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range all {
+		k := string(schemas.AppendStateKey(nil, w.key))
+		if got, want := string(r.o.Record(w.slot).Seen.Treatment), r.m.open[w.task][k]; got != want {
+			t.Fatalf("task %d key %q: got %q, want %q", w.task, k, got, want)
+		}
+		if rapid.Bool().Draw(t, "change") {
+			text := rapid.StringMatching(`[a-z]{1,40}`).Draw(t, "text")
+			*r.o.Record(w.slot) = record(text, 1)
+			r.o.Touch(w.slot)
+			r.m.set(w.task, k, text)
+		}
+	}
+}
+
+// checkDirty compares the changes with the model's, in key order.
+func (r *overlayRun) checkDirty(t *rapid.T) {
+	want := slices.Sorted(maps.Keys(r.m.dirty))
+	var got []string
+	for e := range r.o.Dirty() {
+		got = append(got, fmt.Sprintf("%010d%s", e.Task, e.Key))
+		if want := encoded(record(r.m.open[e.Task][string(e.Key)], 1)); !bytes.Equal(e.Value, want) {
+			t.Fatalf("task %d key %q: encoded as %q, want %q", e.Task, e.Key, e.Value, want)
+		}
+	}
+	if !slices.Equal(got, want) {
+		t.Fatalf("dirty: got %q, want %q", got, want)
+	}
+}
+
+func (r *overlayRun) apply(t *rapid.T) {
+	r.m.next++
+	cps := map[int32]Checkpoint{}
+	for _, task := range []int32{0, 1, 255, 256} {
+		cps[task] = at(r.m.next)
+	}
+	if err := r.o.Apply(cps); err != nil {
+		t.Fatal(err)
+	}
+	r.m.end(true)
+}
+
+// drop ends the transaction, as a task is dropped between two.
+func (r *overlayRun) drop(t *rapid.T) {
+	task := genTask().Draw(t, "task")
+	r.o.Reset()
+	if err := r.s.DropTask(task); err != nil {
+		t.Fatal(err)
+	}
+	delete(r.m.stored, task)
+	r.m.end(false)
+}
+
+func (r *overlayRun) checkStored(t *rapid.T) {
+	for _, task := range []int32{0, 1, 255, 256} {
+		got := map[string]string{}
+		for e, err := range r.s.All(task) {
+			var rec trait.Record
+			if err == nil {
+				err = schemas.DecodeRecord(e.Value, &rec)
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			got[string(e.Key)] = string(rec.Seen.Treatment)
+		}
+		if !maps.Equal(got, r.m.stored[task]) {
+			t.Fatalf("task %d: stored %q, want %q", task, got, r.m.stored[task])
+		}
+	}
+}
+
+func TestOverlayTakesAKeyOnce(t *testing.T) {
+	o := open(t, inMemory()).NewOverlay()
+	a, b := o.Want(1, key("ann", "a")), o.Want(2, key("ann", "a"))
+	if a == b {
+		t.Error("two tasks share a slot")
+	}
+	if again := o.Want(1, key("ann", "a")); again != a {
+		t.Errorf("got slot %d, then %d", a, again)
+	}
+}
+
+// Records stay where they are, however many come after.
+func TestOverlayRecordsStay(t *testing.T) {
+	o := open(t, inMemory()).NewOverlay()
+	slot := o.Want(0, key("first", "t"))
+	r := o.Record(slot)
+	for i := range 5000 {
+		o.Want(0, key(userName(i), "t"))
+	}
+	if o.Record(slot) != r {
+		t.Error("the record has moved")
+	}
+	for i := range 5000 {
+		if got, want := o.Want(0, key(userName(i), "t")), Slot(i+1); got != want {
+			t.Fatalf("key %d: slot %d, want %d", i, got, want)
+		}
+	}
+}
+
+// A record that is changed again after it was encoded is encoded again.
+func TestTouchAfterDirty(t *testing.T) {
+	o := open(t, inMemory()).NewOverlay()
+	slot := o.Want(0, key("ann", "t"))
+	for _, text := range []string{"on", "off"} {
+		*o.Record(slot) = record(text, 1)
+		o.Touch(slot)
+		for e := range o.Dirty() {
+			if want := encoded(record(text, 1)); !bytes.Equal(e.Value, want) {
+				t.Errorf("got %q, want %q", e.Value, want)
+			}
+		}
+	}
+}
+
+func TestApplyWantsACheckpoint(t *testing.T) {
+	s := open(t, inMemory())
+	o := s.NewOverlay()
+	for _, task := range []int32{1, 2} {
+		slot := o.Want(task, key("ann", "t"))
+		*o.Record(slot) = record("on", 1)
+		o.Touch(slot)
+	}
+	err := o.Apply(map[int32]Checkpoint{1: at(1)})
+	if err == nil || !strings.Contains(err.Error(), "task 2 has changes but no checkpoint") {
+		t.Errorf("got %v", err)
+	}
+	if got := texts(t, s, 1); len(got) > 0 {
+		t.Errorf("some of it was written: %q", got)
+	}
+	must(t, o.Apply(map[int32]Checkpoint{1: at(1), 2: at(1)}))
+	if len(texts(t, s, 1)) != 1 || len(texts(t, s, 2)) != 1 {
+		t.Error("the second try wrote nothing")
+	}
+}
+
+// A large transaction does not leave its memory behind.
+func TestOverlayMemoryIsBounded(t *testing.T) {
+	o := open(t, inMemory()).NewOverlay()
+	long := strings.Repeat("x", 1000)
+	for i := range 100_000 {
+		o.Want(0, key(userName(i)+long, "t"))
+	}
+	must(t, o.Load())
+	o.Reset()
+	if got := len(o.entries.blocks); got > keptBlocks {
+		t.Errorf("%d blocks of entries are kept", got)
+	}
+	if got := len(o.arena.chunks); got > keptChunks {
+		t.Errorf("%d chunks are kept", got)
+	}
+	if got := len(o.index.table); got > keptIndex {
+		t.Errorf("an index of %d cells is kept", got)
+	}
+	for _, b := range o.entries.blocks {
+		for _, e := range b {
+			if e.key != nil {
+				t.Fatal("an entry holds on to its key")
+			}
+		}
+	}
+}
