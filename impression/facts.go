@@ -42,27 +42,27 @@ func (f *facts) find(o *object, of names) (n name, t token, ok bool) {
 	return n, t, o.data[t.start] != 'n'
 }
 
-// text reads a fact that is a string; nil is a missing one.
+// text reads a fact that is a string of UTF-8; nil is a missing one.
 func (f *facts) text(o *object, of names) []byte {
-	n, b := f.rawText(o, of)
-	if b != nil && !utf8.Valid(b) {
+	n, b, fl := f.rawText(o, of)
+	if fl != 0 && !utf8.Valid(b) {
 		f.fault(n, "is not valid UTF-8: "+quote(b))
 		return nil
 	}
 	return b
 }
 
-// rawText is text that may not be UTF-8.
-func (f *facts) rawText(o *object, of names) (name, []byte) {
+// rawText reads a string that may not be UTF-8 if it has flags.
+func (f *facts) rawText(o *object, of names) (name, []byte, flags) {
 	n, t, ok := f.find(o, of)
 	if !ok {
-		return n, nil
+		return n, nil, 0
 	}
 	if t.kind(o.data) != String {
 		f.fault(n, "is "+typeName(o.data[t.start])+", not a string")
-		return n, nil
+		return n, nil, 0
 	}
-	return n, f.d.unquote(o.data, t)
+	return n, f.d.unquote(o.data, t), t.flags
 }
 
 // version reads a whole number of 64 bits; a missing one is 0.

@@ -41,7 +41,7 @@ func (d *Decoder) listener(e *Element) {
 // already, and tells whether it was accepted.
 func (d *Decoder) complete(f *facts, e *Element, o *object, a *aliases) bool {
 	m := &e.Impression
-	_, m.User = f.rawText(o, a.user)
+	_, m.User, _ = f.rawText(o, a.user)
 	var there bool
 	m.SeenAt, there = f.time(o, a.time)
 	f.noTime = !there

@@ -7,50 +7,81 @@ type common struct {
 	flag      []byte
 	malformed string // what is wrong with the flag
 	wanted    bool
-	extras    *Impression // from around the group
+	// From the object around the group.
+	sdkVersion, machineName, machineIP []byte
 }
 
 // bulk decodes the group in top: a flag "f" and its impressions "i".
 func (d *Decoder) bulk(own raw) {
-	d.impressions(own, &d.top, nF, nI, common{aliases: &bulkAliases, extras: &Impression{}})
+	d.impressions(own, &d.top, nF, nI, &common{aliases: &bulkAliases})
 }
 
 // synchronizer decodes the Synchronizer's object in top, a list of groups, or
 // one of the groups by itself.
 func (d *Decoder) synchronizer(own raw) {
 	o := &d.top
-	c := common{aliases: &flatAliases, extras: &Impression{}}
+	c := common{aliases: &flatAliases}
 	if !o.seen.has(nImpressions) {
-		d.impressions(own, o, nTestName, nKeyImpressions, c)
+		d.impressions(own, o, nTestName, nKeyImpressions, &c)
 		return
 	}
-	d.extras(c.extras, o, &outerAliases)
-	d.each(own, o, nImpressions, func(s *scanner, r *raw) {
-		if d.value[r.start] == '{' {
-			r.end = d.group.scan(s, r.start, 0, nil, nil)
-			d.impressions(*r, &d.group, nTestName, nKeyImpressions, c)
-			return
+	if d.filter.Extras {
+		c.sdkVersion = d.extra(o, outerAliases.sdkVersion)
+		c.machineName = d.extra(o, outerAliases.machineName)
+		c.machineIP = d.extra(o, outerAliases.machineIP)
+	}
+	g, i, done := d.list(own, o, nImpressions)
+	for !done {
+		r := raw{value: d.value, start: i, group: g}
+		if d.value[i] == '{' {
+			r.end = d.group.scan(&d.scanner, i, 0, nil, nil)
+			d.impressions(r, &d.group, nTestName, nKeyImpressions, &c)
+		} else {
+			r.end, _ = d.scanner.value(i, 0)
+			d.add(r).refuse(Malformed, notAnObject[typeName(d.value[i])])
 		}
-		r.end, _ = s.value(r.start, 0)
-		d.add(*r).refuse(Malformed, "a group is "+typeName(d.value[r.start])+", not an object")
-	})
+		i, done = d.scanner.next(r.end, ']')
+	}
 }
 
 // impressions decodes the list of the group o.
-func (d *Decoder) impressions(own raw, o *object, flag, list name, c common) {
+func (d *Decoder) impressions(own raw, o *object, flag, list name, c *common) {
 	f := facts{d: d}
 	c.flag = f.text(o, setOf(flag))
 	c.malformed = f.malformed
 	c.wanted = d.wanted(c.flag)
-	d.each(own, o, list, func(s *scanner, r *raw) {
-		if d.value[r.start] == '{' {
-			r.end = d.inner.scan(s, r.start, 0, nil, nil)
-			d.grouped(d.add(*r), &c)
-			return
+	g, i, done := d.list(own, o, list)
+	for !done {
+		r := raw{value: d.value, start: i, group: g}
+		if d.value[i] == '{' {
+			r.end = d.inner.scan(&d.scanner, i, 0, nil, nil)
+			d.grouped(d.add(r), c)
+		} else {
+			r.end, _ = d.scanner.value(i, 0)
+			d.noObject(r)
 		}
-		r.end, _ = s.value(r.start, 0)
-		d.noObject(*r)
-	})
+		i, done = d.scanner.next(r.end, ']')
+	}
+}
+
+// list enters the list of a group. It has no items where it is missing, null or
+// empty; a bad one makes the group a refused element.
+func (d *Decoder) list(own raw, o *object, n name) (g *group, i int, done bool) {
+	f := facts{d: d}
+	_, t, ok := f.find(o, setOf(n))
+	if ok && o.data[t.start] != '[' {
+		f.fault(n, "is "+typeName(o.data[t.start])+", not an array")
+	}
+	switch {
+	case f.malformed != "":
+		d.add(own).refuse(Malformed, f.malformed)
+		return nil, 0, true
+	case !ok:
+		return nil, 0, true
+	}
+	g = &group{start: own.start, end: own.end, listStart: t.start, listEnd: t.end, outer: own.group}
+	i, done = d.scanner.open(t.start, 0, ']')
+	return g, i, done
 }
 
 // grouped decodes the impression of a group that was scanned into inner.
@@ -62,41 +93,16 @@ func (d *Decoder) grouped(e *Element, c *common) {
 		return
 	}
 	d.extras(m, o, c.aliases)
-	m.SDKVersion = first(m.SDKVersion, c.extras.SDKVersion)
-	m.MachineName = first(m.MachineName, c.extras.MachineName)
-	m.MachineIP = first(m.MachineIP, c.extras.MachineIP)
+	m.SDKVersion = first(m.SDKVersion, c.sdkVersion)
+	m.MachineName = first(m.MachineName, c.machineName)
+	m.MachineIP = first(m.MachineIP, c.machineIP)
 	d.properties(m, o)
 }
 
+// first returns a, or b where a is absent.
 func first(a, b []byte) []byte {
 	if a != nil {
 		return a
 	}
 	return b
-}
-
-// each calls decode for each item of a group's list; it gets the item's start
-// and sets its end. A list that is missing or null has none, and a bad one
-// makes the group a refused element.
-func (d *Decoder) each(own raw, o *object, n name, decode func(*scanner, *raw)) {
-	f := facts{d: d}
-	_, list, ok := f.find(o, setOf(n))
-	if ok && o.data[list.start] != '[' {
-		f.fault(n, "is "+typeName(o.data[list.start])+", not an array")
-	}
-	if f.malformed != "" {
-		d.add(own).refuse(Malformed, f.malformed)
-		return
-	}
-	if !ok {
-		return
-	}
-	g := &group{start: own.start, end: own.end, listStart: list.start, listEnd: list.end, outer: own.group}
-	s := scanner{data: d.value}
-	i, done := s.open(list.start, 0, ']')
-	for !done {
-		r := raw{value: d.value, start: i, group: g}
-		decode(&s, &r)
-		i, done = s.next(r.end, ']')
-	}
 }

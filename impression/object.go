@@ -104,3 +104,13 @@ func typeName(c byte) string {
 	}
 	return "a number"
 }
+
+// notAnObject holds messages by type name. An array of a million numbers costs
+// no memory for its messages.
+var notAnObject = map[string]string{
+	"null":      "null, not an object",
+	"a string":  "a string, not an object",
+	"a boolean": "a boolean, not an object",
+	"a number":  "a number, not an object",
+	"an array":  "an array, not an object",
+}

@@ -3,9 +3,7 @@ package impression
 import "bytes"
 
 // segmentTimes are the names of the time, best first.
-var segmentTimes = [...]names{
-	setOf(nTimestamp), setOf(nOriginalTimestamp), setOf(nSentAt), setOf(nReceivedAt),
-}
+var segmentTimes = [...]name{nTimestamp, nOriginalTimestamp, nSentAt, nReceivedAt}
 
 // segment decodes a call of Segment. Other calls than the tracks of the
 // filter's events are skipped before their facts are looked at.
@@ -48,14 +46,16 @@ func (d *Decoder) event() []byte {
 	return nil
 }
 
+// segmentUser takes userId, else anonymousId.
 func (f *facts) segmentUser(m *Impression, o *object) {
 	m.Identity = User
-	if _, m.User = f.rawText(o, setOf(nUserID)); m.User == nil && f.malformed == "" {
-		m.Identity = Anonymous
-		_, m.User = f.rawText(o, setOf(nAnonymousID))
-	} else {
+	_, m.User, _ = f.rawText(o, setOf(nUserID))
+	if m.User != nil || f.malformed != "" {
 		f.once(o, nAnonymousID)
+		return
 	}
+	m.Identity = Anonymous
+	_, m.User, _ = f.rawText(o, setOf(nAnonymousID))
 }
 
 // once notes a fault if a name stands twice.
@@ -68,14 +68,12 @@ func (f *facts) once(o *object, n name) {
 // segmentTime takes the first time that is not missing.
 func (f *facts) segmentTime(m *Impression, o *object) {
 	f.noTime = true
-	for _, of := range segmentTimes {
+	for _, n := range segmentTimes {
+		f.once(o, n)
 		if f.noTime {
-			ms, there := f.time(o, of)
-			m.SeenAt, f.noTime = ms, !there
-			continue
-		}
-		if o.twice&of != 0 {
-			f.find(o, of)
+			var there bool
+			m.SeenAt, there = f.time(o, setOf(n))
+			f.noTime = !there
 		}
 	}
 }

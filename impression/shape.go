@@ -72,16 +72,6 @@ func (s shape) fits(seen names) bool {
 	return s != unknown
 }
 
-// notAnObject holds the messages of elements that are none, by their type, so
-// that an array of many costs no memory for them.
-var notAnObject = map[string]string{
-	"null":      "null, not an object",
-	"a string":  "a string, not an object",
-	"a boolean": "a boolean, not an object",
-	"a number":  "a number, not an object",
-	"an array":  "an array in place of an object",
-}
-
 // object decodes the element or group that was scanned into top.
 func (d *Decoder) object(alone bool) {
 	o := &d.top

@@ -15,7 +15,7 @@ func parseTime(b []byte) (ms int64, fault string) {
 			return 0, "time " + quote(b) + " is too large"
 		}
 		if n < firstTime {
-			return 0, fmt.Sprintf("time %d lies before 2010 (is it in seconds?)", n)
+			return 0, earlyTime(n)
 		}
 		return n, ""
 	}
@@ -27,6 +27,13 @@ func parseTime(b []byte) (ms int64, fault string) {
 		return 0, "time " + quote(b) + " lies before 2010"
 	}
 	return ms, ""
+}
+
+func earlyTime(ms int64) string {
+	if ms >= firstTime/1000 && ms < 1<<32 {
+		return fmt.Sprintf("time %d lies before 2010 (is it in seconds?)", ms)
+	}
+	return fmt.Sprintf("time %d lies before 2010", ms)
 }
 
 // isNumber tells whether b is exactly a JSON number.
