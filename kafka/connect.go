@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"net"
 	"strings"
 	"time"
 
@@ -19,20 +21,45 @@ const connectTimeout = 10 * time.Second
 // waits for none, so that a wrong address is told at once; the error names the
 // addresses and what to check.
 func Connect(ctx context.Context, cl *kgo.Client) error {
-	limited, cancel := context.WithTimeout(ctx, connectTimeout)
+	return connect(ctx, cl, connectTimeout)
+}
+
+func connect(ctx context.Context, cl *kgo.Client, timeout time.Duration) error {
+	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()
-	err := cl.Ping(limited)
-	if err == nil {
-		err = checkVersion(limited, cl)
+	// A broker that accepts and then says nothing keeps Ping beyond its context,
+	// for 10 s or until the client is closed.
+	answer := make(chan error, 1)
+	go func() {
+		err := cl.Ping(limited)
+		if err == nil {
+			err = checkVersion(limited, cl)
+		}
+		answer <- err
+	}()
+	var err error
+	select {
+	case err = <-answer:
+	case <-limited.Done():
+		err = limited.Err()
 	}
 	if err == nil {
 		return nil
 	}
-	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		err = &advised{fmt.Errorf("no answer within %v", connectTimeout), adviseReach}
+	switch {
+	case ctx.Err() != nil:
+	case isTimeout(err):
+		err = &advised{errors.New("no answer in time"), adviseSilence}
+	case errors.Is(err, io.EOF): // the client's own text is a guess at the cause
+		err = &advised{errors.New("the broker closed the connection"), adviseSpeak}
 	}
 	seeds, _ := cl.OptValue(kgo.SeedBrokers).([]string)
 	return fmt.Errorf("connecting to Kafka at %s: %w", strings.Join(seeds, ", "), Explain(err))
+}
+
+func isTimeout(err error) bool {
+	var network net.Error
+	return errors.Is(err, context.DeadlineExceeded) || errors.As(err, &network) && network.Timeout()
 }
 
 // checkVersion refuses brokers whose offset commits do not carry the group's
@@ -50,5 +77,5 @@ func checkVersion(ctx context.Context, cl *kgo.Client) error {
 			return nil
 		}
 	}
-	return errors.New("the broker is too old: transactions need Kafka 2.5 or newer")
+	return errors.New("the broker is too old: traitstream needs Kafka 2.5 or newer")
 }

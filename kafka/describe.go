@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -38,30 +37,48 @@ func Describe(ctx context.Context, cl *kgo.Client, names ...string) (map[string]
 		return nil, fmt.Errorf("describing topics: %w", Explain(err))
 	}
 	topics := make(map[string]Topic, len(details))
-	existing := make([]string, 0, len(details))
 	for name, t := range details {
 		topics[name] = Topic{Name: name, Partitions: int32(len(t.Partitions)), MaxMessageBytes: defaultMaxMessageBytes}
-		existing = append(existing, name)
 	}
-	if len(existing) == 0 {
-		return topics, nil
-	}
-	configs, err := kadm.NewClient(cl).DescribeTopicConfigs(ctx, existing...)
-	if err != nil {
+	if err := readSettings(ctx, cl, topics); err != nil {
 		return nil, fmt.Errorf("reading the settings of topics: %w", Explain(err))
-	}
-	for _, c := range configs {
-		if c.Err == nil {
-			topics[c.Name] = topics[c.Name].with(c.Configs)
-		}
 	}
 	return topics, nil
 }
 
-func (t Topic) with(configs []kadm.Config) Topic {
+// readSettings fills in what this user may see.
+func readSettings(ctx context.Context, cl *kgo.Client, topics map[string]Topic) error {
+	if len(topics) == 0 {
+		return nil
+	}
+	req := kmsg.NewPtrDescribeConfigsRequest()
+	for name := range topics {
+		r := kmsg.NewDescribeConfigsRequestResource()
+		r.ResourceType, r.ResourceName = kmsg.ConfigResourceTypeTopic, name
+		req.Resources = append(req.Resources, r)
+	}
+	resp, err := req.RequestWith(ctx, cl)
+	if err != nil {
+		return err
+	}
+	for _, r := range resp.Resources {
+		err := kerr.ErrorForCode(r.ErrorCode)
+		switch {
+		case err == nil:
+			topics[r.ResourceName] = topics[r.ResourceName].with(r.Configs)
+		case !errors.Is(err, kerr.TopicAuthorizationFailed):
+			return fmt.Errorf("topic %s: %w", r.ResourceName, err)
+		}
+	}
+	return nil
+}
+
+func (t Topic) with(configs []kmsg.DescribeConfigsResponseResourceConfig) Topic {
 	t.Config = make(map[string]string, len(configs))
 	for _, c := range configs {
-		t.Config[c.Key] = c.MaybeValue()
+		if c.Value != nil {
+			t.Config[c.Name] = *c.Value
+		}
 	}
 	if n, err := strconv.ParseInt(t.Config["max.message.bytes"], 10, 32); err == nil {
 		t.MaxMessageBytes = int32(n)

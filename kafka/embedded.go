@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // EmbeddedOptions tell how the embedded broker runs.
@@ -45,6 +46,13 @@ func StartEmbedded(o EmbeddedOptions) (*Embedded, error) {
 		kfake.NumBrokers(1),
 		kfake.ClusterID(clusterID()),
 		kfake.ListenFn(func(network, _ string) (net.Listener, error) { return net.Listen(network, listen) }),
+		kfake.BrokerConfigs(map[string]string{
+			// The default of 7 days is applied to compacted topics too, and would
+			// take state away.
+			"log.retention.ms": "-1",
+			// A trial that rests for a month goes on where it stopped.
+			"offsets.retention.minutes": "2147483647",
+		}),
 	}
 	if o.Dir != "" {
 		var err error
@@ -57,7 +65,24 @@ func StartEmbedded(o EmbeddedOptions) (*Embedded, error) {
 	if e.cluster, err = kfake.NewCluster(opts...); err != nil {
 		return nil, errors.Join(explainStart(err, listen), e.unlock())
 	}
+	e.cluster.ControlKey(kmsg.DeleteRecords.Int16(), e.keepLast)
 	return e, nil
+}
+
+// keepLast spares the last batch of a partition from being deleted: the broker
+// on disk knows a partition's end by that batch alone, and would start again at
+// offset 0 after a restart.
+func (e *Embedded) keepLast(req kmsg.Request) (kmsg.Response, error, bool) {
+	for _, t := range req.(*kmsg.DeleteRecordsRequest).Topics {
+		for i := range t.Partitions {
+			p := &t.Partitions[i]
+			info := e.cluster.PartitionInfo(t.Topic, p.Partition)
+			if info != nil && info.LogStartOffset < info.HighWatermark && (p.Offset < 0 || p.Offset == info.HighWatermark) {
+				p.Offset = info.HighWatermark - 1
+			}
+		}
+	}
+	return nil, nil, false
 }
 
 func explainStart(err error, listen string) error {

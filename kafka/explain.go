@@ -2,20 +2,21 @@ package kafka
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
+	"io"
 	"net"
 
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 const (
 	adviseReach = "check that a broker runs there and that kafka.brokers names it"
 	adviseTrust = "check kafka.tls: ca must be the authority that signed the broker's certificate, " +
 		"and kafka.brokers must name the broker as the certificate does"
-	adviseSpeak = "check whether this listener speaks TLS and SASL, and set kafka.tls and kafka.sasl to match"
-	adviseLogin = "check user, password and mechanism in kafka.sasl"
+	adviseSilence = "check that a broker runs there, that kafka.brokers names it and that kafka.tls fits this listener"
+	adviseAlert   = "check kafka.tls: the broker may want a client certificate (cert and key)"
+	adviseSpeak   = "check that kafka.tls and kafka.sasl fit this listener, user and password too"
+	adviseLogin   = "check user, password and mechanism in kafka.sasl"
 )
 
 // byCode says what to check about errors that brokers send.
@@ -56,24 +57,20 @@ func Explain(err error) error {
 
 func adviceFor(err error) string {
 	var (
-		code     *kerr.Error
-		eof      *kgo.ErrFirstReadEOF
-		notTLS   tls.RecordHeaderError
-		alert    tls.AlertError
-		untrust  *tls.CertificateVerificationError
-		unknown  x509.UnknownAuthorityError
-		hostname x509.HostnameError
-		network  *net.OpError
+		code    *kerr.Error
+		notTLS  tls.RecordHeaderError
+		untrust *tls.CertificateVerificationError
+		network *net.OpError
 	)
 	switch {
 	case errors.As(err, &code):
 		return byCode[code]
-	case errors.As(err, &eof), errors.As(err, &notTLS):
+	case errors.Is(err, io.EOF), errors.As(err, &notTLS):
 		return adviseSpeak
-	case errors.As(err, &untrust), errors.As(err, &unknown), errors.As(err, &hostname):
+	case errors.As(err, &untrust):
 		return adviseTrust
-	case errors.As(err, &alert):
-		return "check kafka.tls: the broker may want a client certificate (cert and key)"
+	case errors.As(err, &network) && network.Op == "remote error": // a TLS alert
+		return adviseAlert
 	case errors.As(err, &network):
 		return adviseReach
 	}

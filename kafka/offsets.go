@@ -28,7 +28,7 @@ func StableOffsets(ctx context.Context, cl *kgo.Client, group string, topics map
 
 func stableOffsets(ctx context.Context, cl *kgo.Client, group string, topics map[string][]int32) (map[string]map[int32]int64, error) {
 	responses, err := kadm.NewClient(cl).FetchOffsets(kadm.RequireStable(ctx), group)
-	if err != nil {
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 		return nil, err
 	}
 	offsets := make(map[string]map[int32]int64, len(topics))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -12,8 +13,8 @@ import (
 )
 
 const (
-	fetchBytes  = 4 << 20 // a larger batch is still read, alone
-	fetchWaitMS = 500
+	fetchBytes = 4 << 20 // a larger batch is still read, alone
+	fetchWait  = 500 * time.Millisecond
 )
 
 // OutOfRangeError tells that a partition does not hold the offsets that were
@@ -43,7 +44,7 @@ var errRecreated = errors.New("the topic was deleted and created anew while it w
 // ends. Offsets that the log does not hold are an *OutOfRangeError. An error of
 // fn ends the read.
 func ReadPartition(ctx context.Context, cl *kgo.Client, topic string, partition int32, from, to int64, fn func(*kgo.Record) error) error {
-	r := reader{cl: cl, topic: topic, partition: partition, leader: -1, decompressor: kgo.DefaultDecompressor()}
+	r := newReader(cl, topic, partition)
 	if err := r.read(ctx, from, to, fn); err != nil {
 		return fmt.Errorf("reading topic %s, partition %d: %w", topic, partition, Explain(err))
 	}
@@ -57,10 +58,18 @@ type reader struct {
 	topic        string
 	partition    int32
 	decompressor kgo.Decompressor
+	wait         time.Duration // of the broker, where nothing is there to read
 
 	id     [16]byte // of the topic; zero until located, and on old brokers
 	leader int32    // -1: not located
 	epoch  int32    // of the leader
+}
+
+func newReader(cl *kgo.Client, topic string, partition int32) *reader {
+	return &reader{
+		cl: cl, topic: topic, partition: partition,
+		decompressor: kgo.DefaultDecompressor(), wait: fetchWait, leader: -1,
+	}
 }
 
 func (r *reader) read(ctx context.Context, at, to int64, fn func(*kgo.Record) error) error {
@@ -175,7 +184,7 @@ func (r *reader) request(at int64) *kmsg.FetchRequest {
 	t.Topic, t.TopicID = r.topic, r.id
 	t.Partitions = append(t.Partitions, p)
 	req := kmsg.NewPtrFetchRequest()
-	req.MaxWaitMillis = fetchWaitMS
+	req.MaxWaitMillis = int32(r.wait.Milliseconds())
 	req.MinBytes = 1
 	req.MaxBytes = fetchBytes
 	req.IsolationLevel = 1
