@@ -1,0 +1,201 @@
+package trait
+
+import (
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"traitstream/impression"
+)
+
+func set(t testing.TB, defs ...Definition) *Set {
+	t.Helper()
+	s, err := NewSet(defs)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func TestSetErrors(t *testing.T) {
+	wants := func(f string) []Condition { return []Condition{condition(t, "split", "equals", f)} }
+	plain := Definition{Name: name(t, "{split}")}
+	for _, test := range []struct {
+		what  string
+		defs  []Definition
+		index int
+		field string
+		text  string
+	}{
+		{"no name", []Definition{{}}, 0, "name", "a trait needs a name"},
+		{"the same name", []Definition{plain, {Name: name(t, "a")}, plain}, 2, "name", `"{split}" is that of trait 1 too`},
+		{"unknown property", []Definition{{Name: name(t, "a"), Property: "treatmnt"}}, 0, "property", `did you mean "treatment"?`},
+		{"a fact as property", []Definition{{Name: name(t, "a"), Property: "label"}}, 0, "property", "treatment and properties.NAME"},
+		{"a property without name", []Definition{{Name: name(t, "a"), Property: "properties."}}, 0, "property", "unknown property"},
+		{"an unknown policy", []Definition{{Name: name(t, "a"), NotServed: 9}}, 0, "not_served", "policy(9)"},
+		{
+			"policies disagree", []Definition{plain, {Name: name(t, "x_{split}"), NotServed: Clear}}, 1, "not_served",
+			`"x_{split}" and "{split}" of trait 1 can yield the same trait name, so they must agree, but it is clear here and ignore there`,
+		},
+		{
+			"properties disagree", []Definition{{Name: name(t, "a_{split}"), Where: wants("b")}, {Name: name(t, "a_b"), Property: "properties.p"}},
+			1, "property", "it is properties.p here and treatment there",
+		},
+	} {
+		_, err := NewSet(test.defs)
+		var wrong *DefinitionError
+		if !errors.As(err, &wrong) || wrong.Index != test.index || wrong.Field != test.field || !strings.Contains(err.Error(), test.text) {
+			t.Errorf("%s: error %v, want trait %d, %s, %q", test.what, err, test.index, test.field, test.text)
+		}
+	}
+}
+
+func TestSetReportsEveryProblem(t *testing.T) {
+	_, err := NewSet([]Definition{{}, {Name: name(t, "a"), Property: "x"}, {Name: name(t, "a")}, {Name: name(t, "b")}})
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok || len(joined.Unwrap()) != 3 {
+		t.Fatalf("error %v, want three joined", err)
+	}
+}
+
+func TestSetsThatMayDisagree(t *testing.T) {
+	wants := func(operator string, flags ...string) []Condition {
+		return []Condition{condition(t, "split", operator, flags...)}
+	}
+	for _, defs := range [][]Definition{
+		{{Name: name(t, "{split}"), Where: wants("equals", "a")}, {Name: name(t, "x_{split}"), NotServed: Clear}},
+		{{Name: name(t, "{split}"), Where: wants("one_of", "a", "b")}, {Name: name(t, "c"), NotServed: Store}},
+		{
+			{Name: name(t, "{split}"), Any: [][]Condition{wants("equals", "a"), wants("equals", "b")}},
+			{Name: name(t, "{environmentName}"), Where: []Condition{condition(t, "environmentName", "equals", "c")}, Property: "properties.p"},
+		},
+		{{Name: name(t, "a{split}")}, {Name: name(t, "b{split}"), NotServed: Clear}},
+		{{Name: name(t, "{split}a")}, {Name: name(t, "{split}b"), NotServed: Clear}},
+		{{Name: name(t, "{split}")}, {Name: name(t, "x_{split}"), Description: "agrees"}},
+	} {
+		if _, err := NewSet(defs); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
+// coincide says no only where no pair of impressions gives the same name.
+func TestCoincideIsSound(t *testing.T) {
+	templates := rapid.SampledFrom([]string{
+		"{split}", "a{split}", "{split}a", "{environmentName}", "{split}{environmentName}", "a", "ab", "b{split}a{environmentName}",
+	})
+	short := rapid.StringMatching("[ab]{1,3}")
+	rapid.Check(t, func(t *rapid.T) {
+		var rules [2]*rule
+		var names [2]string
+		for i := range rules {
+			n, err := ParseName(templates.Draw(t, "template"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			rules[i] = &rule{Definition: Definition{Name: n}}
+			imp := &impression.Impression{Flag: []byte(short.Draw(t, "flag")), EnvironmentName: []byte(short.Draw(t, "environment"))}
+			if rapid.Bool().Draw(t, "limited") {
+				flags := []string{string(imp.Flag), short.Draw(t, "other flag")}
+				c, err := NewCondition("split", "one_of", flags)
+				if err != nil {
+					t.Fatal(err)
+				}
+				rules[i].Where = []Condition{c}
+			}
+			text, _ := n.append(nil, imp)
+			names[i] = string(text)
+		}
+		if names[0] == names[1] && !coincide(rules[0], rules[1]) {
+			t.Fatalf("%s and %s both yield %q", rules[0].Name, rules[1].Name, names[0])
+		}
+	})
+}
+
+func TestCoincideSeesWhatDiffers(t *testing.T) {
+	for _, test := range []struct {
+		a, b string
+		want bool
+	}{
+		{"{split}", "x_{split}", true},
+		{"a{split}", "{split}b", true},
+		{"a{split}c", "ac", false}, // a placeholder is never empty
+		{"a{split}c", "abc", true},
+		{"a{split}", "b{split}", false},
+		{"{split}-{environmentName}", "{split}", true},
+		{"{split}-{environmentName}", "a-", false},
+		{"{split}{environmentName}", "a", false},
+		{"{split}{environmentName}", "ab", true},
+		{"a", "b", false},
+	} {
+		a, b := &rule{Definition: Definition{Name: name(t, test.a)}}, &rule{Definition: Definition{Name: name(t, test.b)}}
+		if coincide(a, b) != test.want || coincide(b, a) != test.want {
+			t.Errorf("%s and %s coincide: want %v", test.a, test.b, test.want)
+		}
+	}
+}
+
+func TestFilter(t *testing.T) {
+	f := set(t,
+		Definition{Name: name(t, "a"), Where: []Condition{condition(t, "split", "one_of", "f", "g"), condition(t, "sdk", "equals", "go")}},
+		Definition{Name: name(t, "b"), Event: "seen", Property: "properties.p", Any: [][]Condition{
+			{condition(t, "split", "equals", "h"), condition(t, "properties.a", "exists", "true")},
+			{condition(t, "split", "equals", "f"), condition(t, "properties.p", "exists", "true")},
+		}},
+	).Filter()
+	if !slices.Equal(f.Events, []string{"get_treatment", "seen"}) || !slices.Equal(f.Properties, []string{"a", "p"}) || !f.Extras {
+		t.Errorf("filter %+v", f)
+	}
+	if flags := slices.Sorted(maps.Keys(f.Flags)); !slices.Equal(flags, []string{"f", "g", "h"}) {
+		t.Errorf("flags %v", flags)
+	}
+	open := set(t,
+		Definition{Name: name(t, "a"), Where: []Condition{condition(t, "split", "equals", "f")}},
+		Definition{Name: name(t, "b"), Any: [][]Condition{{condition(t, "split", "equals", "g")}, {condition(t, "source", "equals", "s")}}},
+	).Filter()
+	if open.Flags != nil || open.Extras || open.Properties != nil {
+		t.Errorf("filter of definitions that want any flag: %+v", open)
+	}
+}
+
+func TestHash(t *testing.T) {
+	a, b := condition(t, "sdk", "equals", "go"), condition(t, "label", "one_of", "x", "y")
+	base := Definition{Name: name(t, "{split}"), Where: []Condition{a, b}, Any: [][]Condition{{a}, {b, a}}}
+	same := Definition{
+		Name: name(t, "{split}"), Description: "words", Event: "get_treatment", Property: "treatment",
+		Where: []Condition{condition(t, "label", "one_of", "y", "x"), a}, Any: [][]Condition{{a, b}, {a}},
+	}
+	want := set(t, base).Hash()
+	if set(t, same).Hash() != want {
+		t.Error("the hash depends on the description, or on the order of conditions")
+	}
+	for i, change := range []func(*Definition){
+		func(d *Definition) { d.Name = name(t, "{split}x") },
+		func(d *Definition) { d.Event = "seen" },
+		func(d *Definition) { d.Property = "properties.p" },
+		func(d *Definition) { d.NotServed = Clear },
+		func(d *Definition) { d.Where = d.Where[:1] },
+		func(d *Definition) { d.Where = []Condition{a, condition(t, "label", "one_of", "x")} },
+		func(d *Definition) { d.Where = []Condition{a, condition(t, "label", "contains_one_of", "x", "y")} },
+		func(d *Definition) { d.Where = []Condition{a, condition(t, "source", "one_of", "x", "y")} },
+		func(d *Definition) { d.Any = d.Any[:1] },
+		func(d *Definition) { d.Where, d.Any = nil, [][]Condition{d.Where} },
+	} {
+		d := base
+		change(&d)
+		if set(t, d).Hash() == want {
+			t.Errorf("change %d leaves the hash", i)
+		}
+	}
+	other := Definition{Name: name(t, "y")}
+	if set(t, base, other).Hash() == set(t, other, base).Hash() {
+		t.Error("the order of definitions counts, but not in the hash")
+	}
+	if set(t).Hash() == [32]byte{} {
+		t.Error("no definitions have no hash")
+	}
+}
