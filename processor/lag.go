@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"traitstream/kafka"
@@ -71,7 +72,8 @@ func (o *Options) measure(ctx context.Context) (*measurement, error) {
 	adm := kadm.NewClient(o.Client)
 	m := &measurement{o: o}
 	var err error
-	if m.committed, err = adm.FetchOffsetsForTopics(ctx, o.Config.Group(), o.inputs()...); err != nil {
+	m.committed, err = adm.FetchOffsetsForTopics(ctx, o.Config.Group(), o.inputs()...)
+	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) { // nobody has joined it yet
 		return nil, err
 	}
 	if m.start, err = adm.ListStartOffsets(ctx, o.inputs()...); err != nil {

@@ -43,6 +43,7 @@ type Metrics struct {
 	restored       prometheus.Counter
 	restoreLeft    *prometheus.GaugeVec
 	skippedRecords prometheus.Counter
+	registry       prometheus.Registerer // also of the client's own metrics
 }
 
 // NewMetrics registers the processor's metrics with r.
@@ -63,6 +64,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		return g
 	}
 	m := &Metrics{
+		registry:       r,
 		impressions:    counters("impressions_total", "Impressions read, by source and by what became of them.", "source", "result"),
 		changes:        counters("changes_total", "Changes written to the traits topic.", "kind"),
 		deadLetters:    counters("dead_letters_total", "Records and elements written to the dead letters.", "reason"),

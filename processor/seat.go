@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/plugin/kprom"
 
 	"traitstream/processor/group"
 )
@@ -34,8 +35,10 @@ type seat struct {
 
 func newSeat(o *Options, t *tasks, out *outbox) (*seat, error) {
 	starts := &starts{o: o}
+	client := kprom.NewMetrics("traitstream_kafka", kprom.Registerer(o.Metrics.registry)) // gone with the client
 	opts := append([]kgo.Opt{}, o.Connect...)
 	opts = append(opts,
+		kgo.WithHooks(client),
 		kgo.ConsumerGroup(o.Config.Group()),
 		kgo.ConsumeTopics(o.inputs()...),
 		kgo.InstanceID(o.Instance),
