@@ -135,7 +135,7 @@ func custom(of reference, imp *impression.Impression) impression.Value {
 // where the impression lacks what they are made of.
 func (m *Matcher) yield(r *rule, imp *impression.Impression) (name, value []byte, ok bool) {
 	start := len(m.arena)
-	if m.arena, ok = r.Name.append(m.arena, imp); !ok {
+	if m.arena, ok = r.Name.appendTo(m.arena, imp); !ok {
 		return nil, nil, false
 	}
 	end := len(m.arena)

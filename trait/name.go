@@ -70,9 +70,9 @@ func parsePlaceholder(word string) (part, error) {
 // String returns the template as it was written.
 func (n Name) String() string { return n.text }
 
-// append appends the name that the template yields for an impression, and
+// appendTo appends the name that the template yields for an impression, and
 // reports false where the impression lacks a fact of it.
-func (n Name) append(dst []byte, imp *impression.Impression) ([]byte, bool) {
+func (n Name) appendTo(dst []byte, imp *impression.Impression) ([]byte, bool) {
 	for _, p := range n.parts {
 		if p.fact == noFact {
 			dst = append(dst, p.text...)

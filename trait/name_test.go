@@ -25,12 +25,12 @@ func TestNames(t *testing.T) {
 		"{environmentId}{split}{split}": "0cf{1}f{1}",
 	} {
 		n := name(t, text)
-		if got, ok := n.append(nil, imp); !ok || string(got) != want || n.String() != text {
+		if got, ok := n.appendTo(nil, imp); !ok || string(got) != want || n.String() != text {
 			t.Errorf("%s yields %q, %v, want %q", n, got, ok, want)
 		}
 	}
 	for _, text := range []string{"{environmentName}", "x{environmentId}"} {
-		if got, ok := name(t, text).append(nil, &impression.Impression{Flag: []byte("f")}); ok {
+		if got, ok := name(t, text).appendTo(nil, &impression.Impression{Flag: []byte("f")}); ok {
 			t.Errorf("%s yields %q without its fact", text, got)
 		}
 	}

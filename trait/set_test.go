@@ -107,7 +107,7 @@ func TestCoincideIsSound(t *testing.T) {
 				}
 				rules[i].Where = []Condition{c}
 			}
-			text, _ := n.append(nil, imp)
+			text, _ := n.appendTo(nil, imp)
 			names[i] = string(text)
 		}
 		if names[0] == names[1] && !coincide(rules[0], rules[1]) {
