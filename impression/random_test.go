@@ -58,9 +58,9 @@ var (
 	eventValues = []string{`"get_treatment"`, `"get_treatment"`, `"größe"`, `"other"`, `null`, `4`, `""`, `"get\u005ftreatment"`}
 )
 
-// likely draws the first of the values half of the time.
+// likely draws the first of the values most of the time.
 func likely(t *rapid.T, values []string) string {
-	if rapid.Bool().Draw(t, "good") {
+	if rapid.IntRange(0, 15).Draw(t, "bad") > 0 {
 		return values[0]
 	}
 	return rapid.SampledFrom(values).Draw(t, "value")
@@ -97,7 +97,7 @@ func drawName(t *rapid.T, name string) string {
 func drawObject(t *rapid.T, names string, given ...string) string {
 	members := given
 	for _, name := range strings.Fields(names) {
-		if rapid.IntRange(0, 9).Draw(t, "there") > 0 {
+		if rapid.IntRange(0, 29).Draw(t, "missing") > 0 {
 			members = append(members, drawMember(t, name))
 		}
 	}
