@@ -1,7 +1,15 @@
 // Package config holds what a user may set: one YAML file, with environment
-// variables over it. Reading is strict: an unknown key, a wrong type or a value
-// out of range is an error, and all problems are reported at once with their
-// file, line and column. An empty file is a complete configuration.
+// variables over it. An empty file is a complete configuration.
+//
+// Every key of the file has a path, such as kafka.brokers, by which it is
+// called in problems, and but for lists of mappings an environment variable,
+// such as TRAITSTREAM_KAFKA_BROKERS, that goes before the file. Inside a text of
+// the file ${NAME} stands for a variable, and $$ for $. A variable that is
+// empty counts as set.
+//
+// Reading is strict: an unknown key, a wrong type or a value out of range is a
+// [Problem], and all of them are reported at once with their file, line and
+// column.
 package config
 
 import (

@@ -34,8 +34,8 @@ func unreadable(err error) string {
 }
 
 // Parse reads data as the content of the configuration file called name, and
-// env, which looks up an environment variable, over it. Every error is a
-// [Problems].
+// the environment over it, in which env looks up a variable. Relative paths
+// start at the folder of name. Every error is a [Problems].
 func Parse(name string, data []byte, env func(string) (string, bool)) (*Config, error) {
 	r := reader{file: name, env: env, places: map[string]place{}, config: defaults()}
 	folder, err := filepath.Abs(filepath.Dir(name))

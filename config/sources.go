@@ -129,12 +129,12 @@ var anyIdentity = []string{"user", "anonymous", "skip"}
 
 func (r *reader) identityMap(n *yaml.Node) map[string]impression.Identity {
 	byID := map[string]impression.Identity{}
-	if n.Kind == yaml.MappingNode && len(n.Content) == 0 {
-		r.refuse(n, "map is empty; name at least one traffic type")
-	}
-	if n.Kind != yaml.MappingNode {
+	switch {
+	case n.Kind != yaml.MappingNode:
 		r.refuse(n, "map must be a mapping, not %s", kind(n))
-		return byID
+		return nil
+	case len(n.Content) == 0:
+		r.refuse(n, "map is empty; name at least one traffic type")
 	}
 	for key, value := range pairs(n) {
 		if text, ok := r.choice(value, "traffic type "+key.Value, anyIdentity); ok {

@@ -160,16 +160,16 @@ func (r *reader) sameNames(definitions []*definition) {
 
 // definitionErrors takes apart the error of a set.
 func definitionErrors(err error) []*trait.DefinitionError {
-	if joined, ok := err.(interface{ Unwrap() []error }); ok {
-		var all []*trait.DefinitionError
-		for _, err := range joined.Unwrap() {
-			all = append(all, definitionErrors(err)...)
+	var joined interface{ Unwrap() []error }
+	if !errors.As(err, &joined) {
+		return nil
+	}
+	var all []*trait.DefinitionError
+	for _, err := range joined.Unwrap() {
+		var one *trait.DefinitionError
+		if errors.As(err, &one) {
+			all = append(all, one)
 		}
-		return all
 	}
-	var one *trait.DefinitionError
-	if errors.As(err, &one) {
-		return []*trait.DefinitionError{one}
-	}
-	return nil
+	return all
 }
