@@ -20,33 +20,33 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"traitstream/impression"
+	"traitstream/kafka"
 )
 
 // TooLarge is the reason of an element that the source topic can't hold.
 const TooLarge impression.Reason = "too_large"
 
-// Topic is one that records are put into.
-type Topic struct {
-	Name       string
-	Partitions int32 // at least 1
-	// MaxBytes is the largest record that it takes, as its max.message.bytes
-	// and the client's ProducerBatchMaxBytes allow; at least 128 KiB.
-	MaxBytes int
-}
+const (
+	// buffered is how much an import has on its way to the broker, in bytes.
+	buffered = 128 << 20
+	// maxRecord is the largest record whatever the topic takes, in bytes; some
+	// are to fit into what is buffered.
+	maxRecord = buffered / 4
+)
 
 // Options tell what to read and where to put it.
 type Options struct {
-	// Client produces. It must leave the choice of a partition to the record
-	// (kgo.ManualPartitioner); what it may buffer bounds the memory.
+	// Client produces; it was made with ClientOptions.
 	Client *kgo.Client
-	// Source tells how elements are read; its Topic is where they go.
+	// Source tells how elements are read.
 	Source impression.Source
 	// Filter names the Segment events that are impressions.
 	Filter impression.Filter
-	// Target is the source topic.
-	Target Topic
-	// DeadLetters takes refused elements. Without a name they are only counted.
-	DeadLetters Topic
+	// Target is the topic to fill.
+	Target kafka.Topic
+	// DeadLetters takes refused elements, of longer ones the beginning. Without
+	// a name they are only counted.
+	DeadLetters kafka.Topic
 	// Lines takes every file but Parquet for JSON lines.
 	Lines bool
 	// Stdin is read for the file name "-".
@@ -80,19 +80,34 @@ type Importer struct {
 	counts   Counts
 }
 
+// ClientOptions returns what a client needs, beside kafka.Options, to import
+// into these topics. What it buffers bounds the memory of an import.
+func ClientOptions(target, deadLetters kafka.Topic) []kgo.Opt {
+	return []kgo.Opt{
+		kgo.RecordPartitioner(kgo.ManualPartitioner()),
+		kgo.ProducerBatchMaxBytesFn(func(topic string) int32 {
+			if topic != "" && topic == deadLetters.Name {
+				return int32(largest(deadLetters))
+			}
+			return int32(largest(target))
+		}),
+		kgo.MaxBufferedBytes(buffered),
+	}
+}
+
+// largest is the size of the largest record that goes into a topic, in bytes.
+func largest(t kafka.Topic) int {
+	return min(int(t.MaxMessageBytes), maxRecord)
+}
+
 // New returns an importer that has read nothing yet.
 func New(o Options) (*Importer, error) {
-	if o.Client == nil {
-		return nil, errors.New("importing needs a Kafka client")
+	if o.Client == nil || o.Target.Name == "" || o.Target.Partitions < 1 {
+		return nil, errors.New("importing needs a Kafka client and a topic with at least one partition")
 	}
-	if o.Target.Name == "" {
-		return nil, errors.New("importing needs a topic to import into")
-	}
-	for _, t := range []Topic{o.Target, o.DeadLetters} {
-		if t.Name != "" && (t.Partitions < 1 || t.MaxBytes < 2*reserve) {
-			return nil, fmt.Errorf("topic %s takes no records: %d partitions, records of up to %d bytes (at least 1 and %d)",
-				t.Name, t.Partitions, t.MaxBytes, 2*reserve)
-		}
+	if d := o.DeadLetters; d.Name != "" && (d.Partitions < 1 || largest(d) < 2*reserve) {
+		return nil, fmt.Errorf("topic %s can't take dead letters: %d partitions, records of up to %d bytes "+
+			"(check that it exists, and that its max.message.bytes is at least %d)", d.Name, d.Partitions, largest(d), 2*reserve)
 	}
 	if o.Now == nil {
 		o.Now = time.Now

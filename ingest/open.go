@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -93,6 +94,9 @@ func (in *input) source(path string, stdin io.Reader) (r io.Reader, size int64, 
 		return stdin, 0, nil
 	}
 	file, err := os.Open(path)
+	if named := (*fs.PathError)(nil); errors.As(err, &named) {
+		return nil, 0, named.Err // who calls names the path
+	}
 	if err != nil {
 		return nil, 0, err
 	}

@@ -3,9 +3,11 @@ package ingest
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"traitstream/impression"
@@ -40,10 +42,17 @@ func newJob(i *Importer, file string, fail context.CancelCauseFunc) *job {
 		header:   kgo.RecordHeader{Key: headerFile, Value: []byte(file)},
 		promise: func(r *kgo.Record, err error) {
 			if err != nil {
-				fail(fmt.Errorf("producing to topic %s: %w (check that it exists and that this user may write to it)", r.Topic, err))
+				fail(fmt.Errorf("producing to topic %s: %w", r.Topic, explain(err)))
 			}
 		},
 	}
+}
+
+func explain(err error) error {
+	if errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.TopicAuthorizationFailed) {
+		return fmt.Errorf("%w: check that it exists and that this user may write to it", err)
+	}
+	return kafka.Explain(err)
 }
 
 // place is where in its file an element stands.
@@ -96,9 +105,9 @@ func (j *job) element(ctx context.Context, at place, e *impression.Element) {
 // accept produces an impression to the source topic.
 func (j *job) accept(ctx context.Context, at place, user, raw []byte) {
 	topic := j.o.Target
-	if size := len(raw) + len(user) + len(j.file) + overhead; size > topic.MaxBytes {
+	if size := len(raw) + len(user) + len(j.file) + overhead; size > largest(topic) {
 		j.refuse(ctx, at, letter{raw, false, TooLarge,
-			fmt.Sprintf("a record of %d bytes; topic %s takes up to %d", size, topic.Name, topic.MaxBytes)})
+			fmt.Sprintf("a record of %d bytes; topic %s takes up to %d", size, topic.Name, largest(topic))})
 		return
 	}
 	j.counts.Impressions++
@@ -141,7 +150,7 @@ func (j *job) refuse(ctx context.Context, at place, l letter) {
 	if topic.Name == "" {
 		return
 	}
-	if limit := topic.MaxBytes - reserve; len(l.raw) > limit {
+	if limit := largest(topic) - reserve; len(l.raw) > limit {
 		l.raw, l.cut = l.raw[:limit], true
 	}
 	now := j.o.Now()
