@@ -20,6 +20,9 @@ const (
 	fetchBytes         = 16 << 20
 	fetchPartition     = 2 << 20
 	bufferedRecords    = 50_000
+	// fetchWait is how long a fetch without records stays open, and so how long
+	// a task that has been restored may wait for a fetch that includes it.
+	fetchWait = 200 * time.Millisecond
 )
 
 // seat is a worker's place in the group, with its transactional producer. It
@@ -57,6 +60,7 @@ func newSeat(o *Options, t *tasks, out *outbox) (*seat, error) {
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.MetadataMaxAge(time.Minute),
+		kgo.FetchMaxWait(fetchWait),
 		kgo.FetchMaxBytes(fetchBytes),
 		kgo.FetchMaxPartitionBytes(fetchPartition),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
