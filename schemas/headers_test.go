@@ -68,12 +68,25 @@ func TestInboxHeadersRoundTrip(t *testing.T) {
 			Index:     rapid.Int32Min(-1).Draw(t, "index"),
 			Timestamp: rapid.Int64Min(-1).Draw(t, "timestamp"),
 		}
-		headers := append(InboxHeaders(want), Header{Key: "trace", Value: []byte("x")})
-		headers = rapid.Permutation(headers).Draw(t, "headers")
+		// The source record may have headers of the same names.
+		foreign := InboxHeaders(trait.Place{Topic: "other", Partition: 7, Offset: 8, Index: 9, Timestamp: 10})
+		headers := append(rapid.Permutation(foreign).Draw(t, "foreign"), InboxHeaders(want)...)
+		headers = append(headers, Header{Key: "trace", Value: []byte("x")})
 		if got, err := ParseInboxHeaders(headers); err != nil || got != want {
 			t.Fatalf("%+v came back as %+v, %v", want, got, err)
 		}
 	})
+}
+
+func TestIsInboxHeader(t *testing.T) {
+	for _, h := range InboxHeaders(trait.Place{Topic: "t", Index: 1, Timestamp: 1}) {
+		if !IsInboxHeader(h.Key) {
+			t.Errorf("%s is none", h.Key)
+		}
+	}
+	if IsInboxHeader(HeaderApp) || IsInboxHeader("trace") {
+		t.Error("every header is one of the inbox")
+	}
 }
 
 func TestInboxHeaderErrors(t *testing.T) {

@@ -39,11 +39,22 @@ func InboxHeaders(p trait.Place) []Header {
 	return headers
 }
 
+// IsInboxHeader tells whether a header is one that InboxHeaders adds.
+func IsInboxHeader(name string) bool {
+	switch name {
+	case headerKind, headerTopic, headerPartition, headerOffset, headerIndex, headerTimestamp:
+		return true
+	}
+	return false
+}
+
 // ParseInboxHeaders returns the place where a forwarded impression was first
-// read. Headers of other names are ignored. A record of a kind that this release
-// does not know is an error.
+// read. Headers of other names are ignored, and so are the source record's own,
+// of whatever name, before those of InboxHeaders. A record of a kind that this
+// release does not know is an error.
 func ParseInboxHeaders(headers []Header) (trait.Place, error) {
 	var kind string
+	headers = lastInboxHeaders(headers)
 	var partition, index int64 = -1, -1
 	p := trait.Place{Offset: -1, Timestamp: -1}
 	for _, h := range headers {
@@ -78,6 +89,17 @@ func ParseInboxHeaders(headers []Header) (trait.Place, error) {
 		return trait.Place{}, errors.New("an inbox record lacks its source's topic, partition or offset")
 	}
 	return p, nil
+}
+
+// lastInboxHeaders returns the headers from the last kind on, which is the first
+// that InboxHeaders writes.
+func lastInboxHeaders(headers []Header) []Header {
+	for i := len(headers) - 1; i >= 0; i-- {
+		if headers[i].Key == headerKind {
+			return headers[i:]
+		}
+	}
+	return nil
 }
 
 // natural reads a decimal integer of at most that many bits, not negative.
