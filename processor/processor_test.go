@@ -44,14 +44,18 @@ func TestChangesAndResume(t *testing.T) {
 // again, and a late impression does not flip a trait.
 func TestRestoreFromNothing(t *testing.T) {
 	w := newWorld(t, "", 4)
+	var first, second []*kgo.Record
 	for i := range 200 {
-		w.put(w.webhook(fmt.Sprintf("u%d", i), "f", "on", 100))
+		user := fmt.Sprintf("u%d", i)
+		first = append(first, w.webhook(user, "f", "on", 100))
+		second = append(second, w.webhook(user, "f", "off", 50), w.webhook(user, "f", "on", 100))
 	}
-	w.member(t.TempDir()).drain()
+	w.put(first...)
+	lost := w.member(t.TempDir())
+	lost.o.Leave = true
+	lost.drain()
 	before := w.changes()
-	for i := range 200 {
-		w.put(w.webhook(fmt.Sprintf("u%d", i), "f", "off", 50), w.webhook(fmt.Sprintf("u%d", i), "f", "on", 100))
-	}
+	w.put(second...)
 	m := w.member(t.TempDir())
 	m.drain()
 	if after := w.changes(); !maps.EqualFunc(before, after, slices.Equal) {
