@@ -16,10 +16,13 @@ import (
 	"traitstream/trait"
 )
 
+// Headers of an imported impression, as text.
 const (
-	headerFile = "traitstream.import.file"
-	headerLine = "traitstream.import.line"
+	HeaderFile = "traitstream.import.file" // as it was named
+	HeaderLine = "traitstream.import.line" // from 1; of Parquet the row
+)
 
+const (
 	// reserve is what a dead letter may take beyond its value, in bytes.
 	reserve = 64 << 10
 	// overhead is what an impression takes beyond key, value and file name.
@@ -39,7 +42,7 @@ func newJob(i *Importer, file string, fail context.CancelCauseFunc) *job {
 	return &job{
 		Importer: i,
 		file:     file,
-		header:   kgo.RecordHeader{Key: headerFile, Value: []byte(file)},
+		header:   kgo.RecordHeader{Key: HeaderFile, Value: []byte(file)},
 		promise: func(r *kgo.Record, err error) {
 			if err != nil {
 				fail(fmt.Errorf("producing to topic %s: %w", r.Topic, explain(err)))
@@ -118,7 +121,7 @@ func (j *job) accept(ctx context.Context, at place, user, raw []byte) {
 	}{}
 	r.headers = [2]kgo.RecordHeader{
 		j.header,
-		{Key: headerLine, Value: j.memory.copy(strconv.AppendInt(digits[:0], at.line, 10))},
+		{Key: HeaderLine, Value: j.memory.copy(strconv.AppendInt(digits[:0], at.line, 10))},
 	}
 	r.Record = kgo.Record{
 		Topic:     topic.Name,
