@@ -1,0 +1,119 @@
+package state
+
+import (
+	"testing"
+
+	"traitstream/trait"
+)
+
+const (
+	benchKeys  = 1_000_000
+	benchBatch = 10_000
+	benchTasks = 6
+)
+
+// BenchmarkStore measures a store on disk with a million records: single reads,
+// and transactions of 10,000 keys.
+func BenchmarkStore(b *testing.B) {
+	o := options(b)
+	o.CacheBytes = 0
+	s := open(b, o)
+	fill(b, s)
+	rng := random(1)
+	b.Run("get/hit", func(b *testing.B) { benchGet(b, s, func() int { return rng.IntN(benchKeys) }, true) })
+	b.Run("get/miss", func(b *testing.B) { benchGet(b, s, func() int { return benchKeys + rng.IntN(benchKeys) }, false) })
+	b.Run("load/hit", func(b *testing.B) { benchLoad(b, s, func() int { return rng.IntN(benchKeys) }) })
+	b.Run("load/miss", func(b *testing.B) { benchLoad(b, s, func() int { return benchKeys + rng.IntN(benchKeys) }) })
+	b.Run("put", func(b *testing.B) { benchPut(b, s, func() int { return rng.IntN(benchKeys) }) })
+}
+
+// BenchmarkWant measures finding a key that the transaction has already.
+func BenchmarkWant(b *testing.B) {
+	o := open(b, inMemory()).NewOverlay()
+	keys := make([]trait.Key, benchBatch)
+	for i := range keys {
+		keys[i] = benchKey(i)
+		o.Want(0, keys[i])
+	}
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		o.Want(0, keys[i%benchBatch])
+	}
+}
+
+func benchKey(i int) trait.Key { return key(userName(i), "new_checkout") }
+
+func benchTask(i int) int32 { return int32(i % benchTasks) }
+
+func fill(b *testing.B, s *Store) {
+	b.Helper()
+	batch := s.NewBatch()
+	value := encoded(record("on", 1_772_446_530_123))
+	for i := range benchKeys {
+		batch.Put(benchTask(i), stateKey(userName(i), "new_checkout"), value)
+		if batch.Size() > 1<<20 || i == benchKeys-1 {
+			must(b, batch.Commit())
+		}
+	}
+	must(b, s.db.Flush())
+}
+
+func benchGet(b *testing.B, s *Store, next func() int, hit bool) {
+	b.ReportAllocs()
+	for b.Loop() {
+		i := next()
+		r, err := s.Get(benchTask(i), benchKey(i))
+		if err != nil || (r != nil) != hit {
+			b.Fatal(r, err)
+		}
+	}
+}
+
+func benchLoad(b *testing.B, s *Store, next func() int) {
+	o := s.NewOverlay()
+	keys := make([]trait.Key, benchBatch)
+	tasks := make([]int32, benchBatch)
+	b.ReportAllocs()
+	for b.Loop() {
+		b.StopTimer()
+		for i := range keys {
+			n := next()
+			keys[i], tasks[i] = benchKey(n), benchTask(n)
+		}
+		b.StartTimer()
+		for i, k := range keys {
+			o.Want(tasks[i], k)
+		}
+		must(b, o.Load())
+		o.Reset()
+	}
+	perKey(b)
+}
+
+// benchPut measures a transaction's changes from the marking to the store.
+func benchPut(b *testing.B, s *Store, next func() int) {
+	o := s.NewOverlay()
+	r := record("off", 1_772_446_530_124)
+	cps := map[int32]Checkpoint{}
+	b.ReportAllocs()
+	for n := int64(0); b.Loop(); n++ {
+		b.StopTimer()
+		for range benchBatch {
+			i := next()
+			*o.Record(o.Want(benchTask(i), benchKey(i))) = r
+		}
+		for task := range int32(benchTasks) {
+			cps[task] = at(n)
+		}
+		b.StartTimer()
+		for slot := range Slot(o.entries.used) {
+			o.Touch(slot)
+		}
+		must(b, o.Apply(cps))
+	}
+	perKey(b)
+}
+
+func perKey(b *testing.B) {
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchBatch, "ns/key")
+}
