@@ -102,7 +102,14 @@ func TestRecordErrors(t *testing.T) {
 	if !errors.As(err, &version) || version.Version != 2 || !strings.Contains(err.Error(), "newer release") {
 		t.Errorf("error %v, want one that tells of a newer release", err)
 	}
+	// An emission of no content, up to the numbers after its texts.
+	head := []byte{1, sent | seenIsEmitted, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0}
+	const tooLarge = "\x80\x80\x80\x80\x10" // 2^31 as a varint, 2^32 as an unsigned one
+	check(t, DecodeRecord(append(head[:14:14], 0, 0, 0, 0, 0), &r))
 	for what, bad := range map[string][]byte{
+		"a partition beyond 32 bits":   append(head[:14:14], tooLarge+"\x00\x00\x00\x00"...),
+		"an index beyond 32 bits":      append(head[:14:14], "\x00\x00"+tooLarge+"\x00\x00"...),
+		"a generation beyond 32 bits":  append(head[:14:14], "\x00\x00\x00\x00"+tooLarge...),
 		"version 0":                    append([]byte{0}, good[1:]...),
 		"an unknown flag":              {1, 0x80, 0, 0, 0, 0},
 		"a treatment in no value":      {1, treatmentInSeen, 0, 0, 0},

@@ -48,7 +48,7 @@ func parseDay(text []byte) (int64, bool) {
 	}
 	t := time.Date(year, time.Month(month), day, 0, 0, 0, 0, time.UTC)
 	// time.Date turns February 30 into March; RFC 3339 refuses it.
-	return t.UnixMilli(), t.Day() == day && t.Month() == time.Month(month)
+	return t.UnixMilli(), t.Month() == time.Month(month)
 }
 
 // parseClock reads Thh:mm:ss.

@@ -80,7 +80,7 @@ func appendEscape(dst, json []byte, i int) ([]byte, int) {
 	}
 	r := hexRune(json, i+1)
 	i += 4
-	if utf16.IsSurrogate(r) && i+2 < len(json) && json[i+1] == '\\' && json[i+2] == 'u' {
+	if i+2 < len(json) && json[i+1] == '\\' && json[i+2] == 'u' {
 		if pair := utf16.DecodeRune(r, hexRune(json, i+3)); pair != utf8.RuneError {
 			return utf8.AppendRune(dst, pair), i + 6
 		}

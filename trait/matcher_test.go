@@ -98,6 +98,7 @@ func TestMatch(t *testing.T) {
 		{"clear, served", []Definition{with(Clear)}, nothing, `growth_checkout="on" by {split};`, Matched},
 		{"ignore and no match", []Definition{with(Ignore), {Name: name(t, "x"), Where: []Condition{condition(t, "treatment", "equals", "on")}}},
 			notServed, "", NotServed},
+		{"absent property, not served", []Definition{property("z")}, notServed, "", NoMatch},
 		{"no match, not served", []Definition{{Name: name(t, "x"), Where: []Condition{condition(t, "sdk", "equals", "js")}}}, notServed, "", NoMatch},
 		{"ignore and store", []Definition{{Name: name(t, "x")}, {Name: name(t, "y"), NotServed: Store}}, notServed, `y="control" by y;`, Matched},
 		{"where and any", []Definition{{
@@ -158,8 +159,11 @@ func TestMatchesLiveUntilReset(t *testing.T) {
 		matches, _ = m.Match(matches, imp)
 		imp.Flag[0] = 'x'
 	}
+	for i := range matches {
+		matches[i].Trait = append(matches[i].Trait, '!')
+	}
 	for i, match := range matches {
-		if string(match.Trait) != fmt.Sprint("flag-", i) || string(match.Value) != fmt.Sprintf(`"v%d"`, i) {
+		if string(match.Trait) != fmt.Sprintf("flag-%d!", i) || string(match.Value) != fmt.Sprintf(`"v%d"`, i) {
 			t.Fatalf("match %d is %s=%s", i, match.Trait, match.Value)
 		}
 	}
