@@ -31,37 +31,54 @@ func (p *Processor) WaitUntilCaughtUp(ctx context.Context) error {
 
 // waitFor waits until the group has committed all that stands in some topics.
 func (o *Options) waitFor(ctx context.Context, topics []string) error {
-	target, err := kadm.NewClient(o.Client).ListEndOffsets(ctx, topics...)
-	if err == nil {
-		err = target.Error()
-	}
-	if err != nil {
-		return ended(ctx, fmt.Errorf("looking up where topics end: %w", err))
-	}
-	behind := target.Offsets()
+	var behind kadm.Offsets
 	for {
-		m, err := o.measure(ctx)
-		if err != nil {
-			return ended(ctx, fmt.Errorf("looking up the group's offsets: %w", err))
-		}
-		for topic, partitions := range behind {
-			for partition, end := range partitions {
-				done, err := m.reached(ctx, topic, partition, end.At)
-				if err != nil {
-					return ended(ctx, err)
-				}
-				if done {
-					delete(partitions, partition)
-				}
-			}
-			if len(partitions) == 0 {
-				delete(behind, topic)
-			}
-		}
-		if len(behind) == 0 || !sleep(ctx, caughtUpInterval) {
+		err := o.look(ctx, topics, &behind)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil && !retriable(err):
+			return fmt.Errorf("looking up how far the group is: %w", err)
+		case err == nil && len(behind) == 0:
+			return nil
+		case !sleep(ctx, caughtUpInterval):
 			return nil
 		}
 	}
+}
+
+// look takes out of behind, which the first look fills, the partitions that the
+// group is done with.
+func (o *Options) look(ctx context.Context, topics []string, behind *kadm.Offsets) error {
+	if *behind == nil {
+		end, err := kadm.NewClient(o.Client).ListEndOffsets(ctx, topics...)
+		if err == nil {
+			err = end.Error()
+		}
+		if err != nil {
+			return err
+		}
+		*behind = end.Offsets()
+	}
+	m, err := o.measure(ctx)
+	if err != nil {
+		return err
+	}
+	for topic, partitions := range *behind {
+		for partition, end := range partitions {
+			done, err := m.reached(ctx, topic, partition, end.At)
+			if err != nil {
+				return err
+			}
+			if done {
+				delete(partitions, partition)
+			}
+		}
+		if len(partitions) == 0 {
+			delete(*behind, topic)
+		}
+	}
+	return nil
 }
 
 // reached tells whether no impression is left before an offset.
@@ -72,12 +89,4 @@ func (m *measurement) reached(ctx context.Context, topic string, partition int32
 	}
 	first, err := m.o.firstRecord(ctx, topic, partition, from, end)
 	return err == nil && first == nil, err
-}
-
-// ended returns no error where it comes from the context's end.
-func ended(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return nil
-	}
-	return err
 }
