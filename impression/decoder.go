@@ -1,5 +1,7 @@
 package impression
 
+import "slices"
+
 // Decoder reads the records of one source. It is not safe for concurrent use.
 type Decoder struct {
 	source Source
@@ -128,6 +130,10 @@ func (d *Decoder) noObject(r raw) {
 // add appends the next element of the record.
 func (d *Decoder) add(r raw) *Element {
 	index := len(d.out) - d.base
+	if len(d.out) == cap(d.out) {
+		// Elements are large: append would copy a long slice too often.
+		d.out = slices.Grow(d.out, max(len(d.out), 16))
+	}
 	d.out = append(d.out, Element{})
 	e := &d.out[len(d.out)-1]
 	e.Index = index
