@@ -2,8 +2,12 @@ package impression
 
 import (
 	"bytes"
+	"encoding/json"
 	"os"
 	"testing"
+
+	jsonv2 "github.com/go-json-experiment/json"
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // BenchmarkDecode decodes the records of an example file over and over. An
@@ -60,4 +64,58 @@ func readRecords(tb testing.TB, file string) [][]byte {
 		return [][]byte{data}
 	}
 	return bytes.Split(bytes.TrimSuffix(data, []byte("\n")), []byte("\n"))
+}
+
+// BenchmarkTokenizers compares what lies beneath: the scanner of this package
+// against other readers that check the same bytes and build nothing.
+func BenchmarkTokenizers(b *testing.B) {
+	record := readRecords(b, "segment-track.jsonl")[1]
+	for name, valid := range map[string]func([]byte) bool{
+		"scanner":       scans,
+		"jsontext":      validJSON,
+		"encoding-json": json.Valid,
+	} {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(record)))
+			b.ReportAllocs()
+			for b.Loop() {
+				if !valid(record) {
+					b.Fatal("not valid")
+				}
+			}
+		})
+	}
+}
+
+// BenchmarkStruct is what the decoder would be on encoding/json: the same facts
+// of the same event by a struct.
+func BenchmarkStruct(b *testing.B) {
+	record := readRecords(b, "segment-track.jsonl")[1]
+	type event struct {
+		Type, Event, UserID, AnonymousID string
+		Timestamp                        string
+		Properties                       struct {
+			Split, Treatment, Label, EnvironmentName, EnvironmentID string
+			SplitVersionNumber                                      int64
+		}
+	}
+	readers := map[string]func([]byte, any) error{
+		"encoding-json": json.Unmarshal,
+		"json-v2": func(data []byte, v any) error {
+			return jsonv2.Unmarshal(data, v, jsonv2.MatchCaseInsensitiveNames(true),
+				jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(true))
+		},
+	}
+	for name, read := range readers {
+		b.Run(name, func(b *testing.B) {
+			b.SetBytes(int64(len(record)))
+			b.ReportAllocs()
+			for b.Loop() {
+				var e event
+				if err := read(record, &e); err != nil || e.Properties.Split == "" {
+					b.Fatal(err, e)
+				}
+			}
+		})
+	}
 }

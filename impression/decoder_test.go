@@ -165,10 +165,10 @@ func TestNoAllocation(t *testing.T) {
 	}
 }
 
-// TestHostileRecords decodes half a megabyte that is meant to hurt. Time and memory
-// stay in proportion to the input; the limits are far above
-// what is seen, and far below what reading a group's flag anew for each of its
-// impressions would take.
+// TestHostileRecords decodes half a megabyte that is meant to hurt. Time and
+// memory stay in proportion to the input; the limits are far above what is seen,
+// and far below what reading a group's flag anew for each of its impressions
+// would take.
 func TestHostileRecords(t *testing.T) {
 	const size = 1 << 19
 	fill := func(s string) string { return strings.Repeat(s, size/len(s)) }
