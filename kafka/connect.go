@@ -31,11 +31,7 @@ func connect(ctx context.Context, cl *kgo.Client, timeout time.Duration) error {
 	// for 10 s or until the client is closed.
 	answer := make(chan error, 1)
 	go func() {
-		err := cl.Ping(limited)
-		if err == nil {
-			err = checkVersion(limited, cl)
-		}
-		answer <- err
+		answer <- ping(limited, cl)
 	}()
 	var err error
 	select {
@@ -55,6 +51,17 @@ func connect(ctx context.Context, cl *kgo.Client, timeout time.Duration) error {
 	}
 	seeds, _ := cl.OptValue(kgo.SeedBrokers).([]string)
 	return fmt.Errorf("connecting to Kafka at %s: %w", strings.Join(seeds, ", "), Explain(err))
+}
+
+func ping(ctx context.Context, cl *kgo.Client) error {
+	err := cl.Ping(ctx)
+	if err == nil {
+		return checkVersion(ctx, cl)
+	}
+	if adviceFor(err) == "" && !isTimeout(err) {
+		return &advised{err, adviseSpeak} // an answer that is not Kafka's
+	}
+	return err
 }
 
 func isTimeout(err error) bool {

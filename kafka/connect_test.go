@@ -112,6 +112,7 @@ func TestConnect(t *testing.T) {
 		"wrong for scram":   {config.Kafka{Brokers: login, SASL: user("SCRAM-SHA-512", "guess")}, adviseSpeak},
 		"other mechanism":   {config.Kafka{Brokers: scram, SASL: user("PLAIN", "secret")}, adviseSpeak},
 		"no login":          {config.Kafka{Brokers: login}, adviseSpeak},
+		"not Kafka":         {config.Kafka{Brokers: []string{greeter(t)}}, adviseSpeak},
 		"too old": {config.Kafka{Brokers: startCluster(t, kfake.MaxVersions(kversion.V2_4_0()))},
 			"needs Kafka 2.5 or newer"},
 	}
@@ -144,6 +145,30 @@ func TestConnect(t *testing.T) {
 	}
 }
 
+// greeter returns the address of a server that speaks first, and not Kafka's
+// language.
+func greeter(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		for {
+			conn, err := l.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Write([]byte("220 mail.example.org ESMTP\r\n"))
+			_ = conn.Close()
+		}
+	}()
+	t.Cleanup(func() { _ = l.Close(); <-served })
+	return l.Addr().String()
+}
+
 // closedAddress returns an address that nothing listens on.
 func closedAddress(t *testing.T) string {
 	t.Helper()
@@ -165,7 +190,7 @@ func TestConnectIsBounded(t *testing.T) {
 	cl := newClient(t, []string{silent.Addr().String()})
 	start := time.Now()
 	err = connect(limit(t), cl, 50*time.Millisecond)
-	if err == nil || !strings.Contains(err.Error(), "no answer in time: "+adviseSilence) {
+	if err == nil || !strings.Contains(err.Error(), "no answer in time; "+adviseSilence) {
 		t.Errorf("got %v", err)
 	}
 	ctx, cancel := context.WithCancel(limit(t))

@@ -86,5 +86,5 @@ func notAllowed(topics []Topic, replicas int16, cause error) error {
 			fmt.Fprintf(&b, " --config %s=%s", k, t.Config[k])
 		}
 	}
-	return fmt.Errorf("creating topics: %w: allow this user Create on them, or let someone create them:%s", cause, b.String())
+	return fmt.Errorf("creating topics: %w; allow this user Create on them, or let someone create them:%s", cause, b.String())
 }

@@ -5,9 +5,11 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -15,6 +17,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"pgregory.net/rapid"
 )
 
 // childDir names, in a child of the test, the folder of the broker to run.
@@ -248,4 +251,93 @@ func TestEmbeddedReleasesFolderAndAddress(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = conn.Close()
+}
+
+// A changelog older than a broker's default retention must stay.
+func TestEmbeddedDoesNotExpire(t *testing.T) {
+	e := startBroker(t, EmbeddedOptions{})
+	cl := newClient(t, e.Brokers())
+	createTopic(t, cl, "old", 1, map[string]string{"cleanup.policy": "compact"})
+	r := record("old", "a")
+	r.Timestamp = time.UnixMilli(1_000_000_000_000)
+	if err := cl.ProduceSync(limit(t), r).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	produce(t, cl, "old", "b")
+	e.cluster.ApplyRetention()
+	starts, err := kadm.NewClient(cl).ListStartOffsets(limit(t), "old")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if start, _ := starts.Lookup("old", 0); start.Offset != 0 {
+		t.Errorf("starts at %d", start.Offset)
+	}
+}
+
+// A copy of the folder of a running broker is what a crash leaves.
+func TestEmbeddedCompactsAndSurvivesACrash(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		parent := t.TempDir()
+		dir, crashed := filepath.Join(parent, "running"), filepath.Join(parent, "crashed")
+		e := startBroker(t, EmbeddedOptions{Dir: dir})
+		defer func() { _ = e.Close() }()
+		cl := newClient(t, e.Brokers())
+		defer cl.Close()
+		txn := txnClient(t, e.Brokers(), "writer")
+		defer txn.Close()
+		createTopic(t, cl, "state", 1, map[string]string{"cleanup.policy": "compact"})
+		want := map[string]string{}
+		for i := range rapid.IntRange(1, 8).Draw(rt, "transactions") {
+			end := kgo.TransactionEndTry(rapid.Bool().Draw(rt, "commit"))
+			for range rapid.IntRange(1, 3).Draw(rt, "records") {
+				key, value := rapid.SampledFrom([]string{"a", "b", "c"}).Draw(rt, "key"), fmt.Sprint(i)
+				r := &kgo.Record{Topic: "state", Key: []byte(key), Value: []byte(value)}
+				if err := txn.ProduceSync(limit(t), r).FirstErr(); err != nil {
+					rt.Fatal(err)
+				}
+				if end == kgo.TryCommit {
+					want[key] = value
+				}
+			}
+			transact(t, txn, end, "state")
+			if rapid.Bool().Draw(rt, "compact") {
+				e.cluster.Compact()
+			}
+		}
+		if err := os.CopyFS(crashed, os.DirFS(dir)); err != nil {
+			rt.Fatal(err)
+		}
+		restarted := startBroker(t, EmbeddedOptions{Dir: crashed})
+		defer func() { _ = restarted.Close() }()
+		again := newClient(t, restarted.Brokers())
+		defer again.Close()
+		if got := fold(t, cl, "state"); !maps.Equal(got, want) {
+			rt.Fatalf("running: %v, want %v", got, want)
+		}
+		if got := fold(t, again, "state"); !maps.Equal(got, want) {
+			rt.Fatalf("after a crash: %v, want %v", got, want)
+		}
+		if before, after := highWatermark(t, cl, "state"), highWatermark(t, again, "state"); before != after {
+			rt.Fatalf("the end moved from %d to %d", before, after)
+		}
+	})
+}
+
+// fold returns the last value of each key of partition 0.
+func fold(t *testing.T, cl *kgo.Client, topic string) map[string]string {
+	t.Helper()
+	starts, err := kadm.NewClient(cl).ListStartOffsets(limit(t), topic)
+	if err != nil {
+		t.Fatal(err)
+	}
+	start, _ := starts.Lookup(topic, 0)
+	last := map[string]string{}
+	err = ReadPartition(limit(t), cl, topic, 0, start.Offset, highWatermark(t, cl, topic), func(r *kgo.Record) error {
+		last[string(r.Key)] = string(r.Value)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return last
 }

@@ -39,7 +39,7 @@ type advised struct {
 	advice string
 }
 
-func (e *advised) Error() string { return e.err.Error() + ": " + e.advice }
+func (e *advised) Error() string { return e.err.Error() + "; " + e.advice }
 func (e *advised) Unwrap() error { return e.err }
 
 // Explain adds to a well-known error of network, TLS, login or permission what

@@ -47,6 +47,7 @@ func newClient(t *testing.T, brokers []string, more ...kgo.Opt) *kgo.Client {
 	if err != nil {
 		t.Fatal(err)
 	}
+	opts = append(opts, kgo.ProducerLinger(0))
 	cl, err := kgo.NewClient(append(opts, more...)...)
 	if err != nil {
 		t.Fatal(err)

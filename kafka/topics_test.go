@@ -7,9 +7,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -300,24 +298,4 @@ func TestDistance(t *testing.T) {
 			t.Fatalf("%q, %q and %q: not a metric", a, b, c)
 		}
 	})
-}
-
-// A changelog older than a broker's default retention must stay.
-func TestEmbeddedDoesNotExpire(t *testing.T) {
-	e := startBroker(t, EmbeddedOptions{})
-	cl := newClient(t, e.Brokers())
-	createTopic(t, cl, "old", 1, map[string]string{"cleanup.policy": "compact"})
-	r := record("old", "a")
-	r.Timestamp = time.UnixMilli(1_000_000_000_000)
-	if err := cl.ProduceSync(limit(t), r, record("old", "b")).FirstErr(); err != nil {
-		t.Fatal(err)
-	}
-	e.cluster.ApplyRetention()
-	starts, err := kadm.NewClient(cl).ListStartOffsets(limit(t), "old")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if start, _ := starts.Lookup("old", 0); start.Offset != 0 {
-		t.Errorf("starts at %d", start.Offset)
-	}
 }
