@@ -11,10 +11,10 @@ import (
 // deadLetterReserve is kept free in a dead letter for its own headers.
 const deadLetterReserve = 64 << 10
 
-// deadLetter refuses an element: its own bytes go to the dead letters, with the
-// reason and its first place, and its record's headers.
-func (b *outbox) deadLetter(a *arrival, place trait.Place, e *impression.Element, stage string, reason impression.Reason, message string) {
-	key, value, kept, cut := fitDeadLetter(a.record.Key, e.Raw(), ownHeaders(a), b.limit(b.o.Topics.DeadLetters.Name))
+// deadLetter refuses an element: value, its own bytes, goes to the dead letters
+// with the reason, its first place and its record's headers.
+func (b *outbox) deadLetter(a *arrival, place trait.Place, value []byte, stage string, reason impression.Reason, message string) {
+	key, value, kept, cut := fitDeadLetter(a.record.Key, value, ownHeaders(a), b.limit(b.o.Topics.DeadLetters.Name))
 	letter := schemas.DeadLetter{Place: place, Stage: stage, Reason: string(reason), Message: message, Truncated: cut}
 	b.records = append(b.records, &kgo.Record{
 		Topic:     b.o.Topics.DeadLetters.Name,

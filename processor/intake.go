@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -69,6 +70,7 @@ type arrival struct {
 	record    *kgo.Record
 	place     trait.Place // Index is set for each element
 	forwarded bool
+	foreign   string // why it is no record of ours, in the inbox
 }
 
 // decode turns records into sightings until there are enough for a round, and
@@ -83,6 +85,10 @@ func (in *intake) decode(records []*kgo.Record) (int, error) {
 		if err != nil {
 			return i, err
 		}
+		if a.foreign != "" {
+			in.foreign(&a)
+			continue
+		}
 		d := in.decoder(a.place.Topic)
 		in.elements = d.Decode(in.elements[:0], r.Value)
 		for j := range in.elements {
@@ -92,18 +98,31 @@ func (in *intake) decode(records []*kgo.Record) (int, error) {
 	return len(records), nil
 }
 
-// arrive finds out where a record was first read.
+// arrive finds out where a record was first read. The only error is a record
+// in the inbox that a newer release wrote.
 func (in *intake) arrive(r *kgo.Record) (arrival, error) {
+	a := arrival{record: r, place: trait.Place{
+		Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Index: -1, Timestamp: timestamp(r),
+	}}
 	if r.Topic != in.o.Topics.Inbox.Name {
-		return arrival{record: r, place: trait.Place{
-			Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Index: -1, Timestamp: timestamp(r),
-		}}, nil
+		return a, nil
 	}
 	place, err := schemas.ParseInboxHeaders(plainHeaders(r.Headers))
-	if err != nil {
-		return arrival{}, fmt.Errorf("reading %s, partition %d, offset %d: %w", r.Topic, r.Partition, r.Offset, err)
+	var newer *schemas.KindError
+	switch {
+	case errors.As(err, &newer):
+		return a, fmt.Errorf("reading %s, partition %d, offset %d: %w", r.Topic, r.Partition, r.Offset, err)
+	case err != nil:
+		a.foreign = err.Error()
+	default:
+		a.place, a.forwarded = place, true
 	}
-	return arrival{record: r, place: place, forwarded: true}, nil
+	return a, nil
+}
+
+// foreign refuses what something else has written to the inbox.
+func (in *intake) foreign(a *arrival) {
+	in.out.deadLetter(a, a.place, a.record.Value, "decode", impression.Malformed, a.foreign)
 }
 
 // decoder returns that of a source. A forwarded record may come from a source
@@ -131,10 +150,10 @@ func (in *intake) element(a *arrival, e *impression.Element) {
 		in.tally.impression(place.Topic, resultSkipped)
 		return
 	case e.Outcome == impression.Refused:
-		in.out.deadLetter(a, place, e, "decode", e.Reason, e.Message)
+		in.out.deadLetter(a, place, e.Raw(), "decode", e.Reason, e.Message)
 		return
 	case !a.forwarded && in.ahead(a.record, &e.Impression):
-		in.out.deadLetter(a, place, e, "admit", clockAhead, fmt.Sprintf(
+		in.out.deadLetter(a, place, e.Raw(), "admit", clockAhead, fmt.Sprintf(
 			"seen %s after the record's timestamp (max_clock_ahead is %s)",
 			time.Duration(e.Impression.SeenAt-place.Timestamp)*time.Millisecond, in.o.Config.Processor.MaxClockAhead))
 		return
@@ -151,7 +170,7 @@ func (in *intake) element(a *arrival, e *impression.Element) {
 		return
 	}
 	task := kafka.Partition(imp.User, in.o.Topics.Tasks)
-	if !a.forwarded && task != a.record.Partition {
+	if task != a.record.Partition {
 		in.out.forward(a, place, e, task)
 		return
 	}

@@ -55,7 +55,7 @@ func newWorldAt(t *testing.T, yaml string, partitions int32, brokers []string) *
 	if w.connect, err = kafka.Options(cfg.Kafka); err != nil {
 		t.Fatal(err)
 	}
-	w.client, err = kgo.NewClient(append([]kgo.Opt{kgo.RecordPartitioner(kgo.ManualPartitioner())}, w.connect...)...)
+	w.client, err = kgo.NewClient(append([]kgo.Opt{kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(1048588)}, w.connect...)...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -50,6 +50,6 @@ func (in *intake) refuse(s *sighting) {
 	}
 	d := impression.NewDecoder(source.Source, in.o.Traits.Filter())
 	elements := d.Decode(nil, s.record.Value)
-	in.out.deadLetter(&a, s.facts.Place, &elements[s.index], "emit", tooLarge,
+	in.out.deadLetter(&a, s.facts.Place, elements[s.index].Raw(), "emit", tooLarge,
 		"its change is larger than the traits topic or the changelog takes (max.message.bytes)")
 }

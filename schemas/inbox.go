@@ -48,10 +48,20 @@ func IsInboxHeader(name string) bool {
 	return false
 }
 
+// KindError says that an inbox record is of a kind that this release does not
+// know.
+type KindError struct{ Kind string }
+
+func (e *KindError) Error() string {
+	return fmt.Sprintf("an inbox record is of kind %q, which a newer release of traitstream wrote: "+
+		"run that release or a later one", e.Kind)
+}
+
 // ParseInboxHeaders returns the place where a forwarded impression was first
 // read. Headers of other names are ignored, and so are the source record's own,
 // of whatever name, before those of InboxHeaders. A record of a kind that this
-// release does not know is an error.
+// release does not know is a *KindError; other errors mean that something else
+// has written to the inbox.
 func ParseInboxHeaders(headers []Header) (trait.Place, error) {
 	var kind string
 	headers = lastInboxHeaders(headers)
@@ -83,8 +93,7 @@ func ParseInboxHeaders(headers []Header) (trait.Place, error) {
 	case kind == "":
 		return trait.Place{}, errors.New("an inbox record has no header " + headerKind + ": was it written by something else?")
 	case kind != kindImpression:
-		return trait.Place{}, fmt.Errorf("an inbox record is of kind %q, which a newer release of traitstream wrote: "+
-			"run that release or a later one", kind)
+		return trait.Place{}, &KindError{Kind: kind}
 	case p.Topic == "" || p.Partition < 0 || p.Offset < 0:
 		return trait.Place{}, errors.New("an inbox record lacks its source's topic, partition or offset")
 	}
