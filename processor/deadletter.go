@@ -8,7 +8,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// deadLetterReserve is kept free in a dead letter for its own headers.
+// deadLetterReserve is kept free in a dead letter for its own headers and the
+// record format.
 const deadLetterReserve = 64 << 10
 
 // deadLetter refuses an element: value, its own bytes, goes to the dead letters
@@ -40,9 +41,9 @@ func ownHeaders(a *arrival) []kgo.RecordHeader {
 // value first, then the key; headers of more than half the room are left out.
 func fitDeadLetter(key, value []byte, headers []kgo.RecordHeader, limit int32) ([]byte, []byte, []kgo.RecordHeader, bool) {
 	room := max(int(limit)-deadLetterReserve, int(limit)/2)
-	used, cut := size(nil, nil, headers), false
+	used, cut := size(nil, nil, headers)-recordOverhead, false
 	if used > room/2 {
-		headers, used, cut = nil, recordOverhead, true
+		headers, used, cut = nil, 0, true
 	}
 	room -= used
 	if len(key) > room/2 {
