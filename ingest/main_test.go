@@ -39,12 +39,12 @@ func example(name string) string {
 
 // world is a fresh broker with both topics.
 type world struct {
-	*testing.T
+	testing.TB
 	client *kgo.Client
 	events []string // what the callbacks were told
 }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	t.Helper()
 	broker, err := kafka.StartEmbedded(kafka.EmbeddedOptions{})
 	if err != nil {
@@ -60,7 +60,7 @@ func newWorld(t *testing.T) *world {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
-	w := &world{T: t, client: client}
+	w := &world{TB: t, client: client}
 	if err := kafka.CreateTopics(w.limit(), client, -1, target, deadLetters); err != nil {
 		t.Fatal(err)
 	}

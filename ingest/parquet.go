@@ -42,7 +42,8 @@ type field struct {
 	column int
 }
 
-func newRows(f *os.File, progress func(part float64)) (*rows, error) {
+func newRows(f *os.File, progress func(part float64)) (r *rows, err error) {
+	defer guard(&err)
 	info, err := f.Stat()
 	if err != nil {
 		return nil, err
@@ -51,7 +52,7 @@ func newRows(f *os.File, progress func(part float64)) (*rows, error) {
 	if err != nil {
 		return nil, fmt.Errorf("as Parquet: %w", err)
 	}
-	r := &rows{
+	r = &rows{
 		file:     file,
 		progress: progress,
 		batch:    make([]parquet.Row, rowsAtOnce),
@@ -93,24 +94,43 @@ func (r *rows) next() (value, error) {
 
 // read fills the batch, from the next row group where one has ended.
 func (r *rows) read() {
-	if r.in == nil {
-		groups := r.file.RowGroups()
-		if r.group == len(groups) {
-			r.err = io.EOF
-			return
+	told := r.file.NumRows()
+	if r.in == nil && r.group == len(r.file.RowGroups()) {
+		r.err = io.EOF
+		if r.row != told {
+			r.err = fmt.Errorf("damaged: %d rows instead of %d", r.row, told)
 		}
-		r.in = groups[r.group].Rows()
-		r.group++
+		return
 	}
-	n, err := r.in.ReadRows(r.batch)
+	n, err := r.readRows()
 	r.left = r.batch[:n]
-	r.progress(float64(r.row+int64(n)) / float64(max(r.file.NumRows(), 1)))
+	r.progress(float64(r.row+int64(n)) / float64(max(told, 1)))
 	switch {
+	case r.row+int64(n) > told:
+		r.left, r.err = nil, fmt.Errorf("damaged: more rows than the %d that it tells", told)
 	case errors.Is(err, io.EOF) && n == 0:
 		// Not before, since what was read lies in its pages.
 		r.err, r.in = r.in.Close(), nil
+	case err == nil && n == 0:
+		r.err = io.ErrNoProgress
 	case !errors.Is(err, io.EOF):
 		r.err = err
+	}
+}
+
+func (r *rows) readRows() (n int, err error) {
+	defer guard(&err)
+	if r.in == nil {
+		r.in = r.file.RowGroups()[r.group].Rows()
+		r.group++
+	}
+	return r.in.ReadRows(r.batch)
+}
+
+// guard makes an error of a panic: the library has one for some damaged files.
+func guard(err *error) {
+	if p := recover(); p != nil {
+		*err = fmt.Errorf("damaged: %v", p)
 	}
 }
 

@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -225,7 +224,7 @@ func FuzzParquet(f *testing.F) {
 		if len(data) > 0 {
 			data[uint(at)%uint(len(data))] ^= flip
 		}
-		path := write(t, "a", "PAR1"+string(data))
+		path := write(t, "a", string(data))
 		in, err := open(path, Options{})
 		if err != nil {
 			return
@@ -235,35 +234,4 @@ func FuzzParquet(f *testing.F) {
 			return
 		}
 	})
-}
-
-func BenchmarkParquet(b *testing.B) {
-	rows := make([]exportRow, 10_000)
-	for n := range rows {
-		rows[n] = exportRow{Key: fmt.Sprint("user-", n), SplitName: "flag", Treatment: "on", Timestamp: 1772446530123}
-	}
-	file := writeParquet(b, rows, parquet.Compression(&parquet.Snappy))
-	b.ReportAllocs()
-	r := parquetRows(b, file)
-	for b.Loop() {
-		if _, err := r.next(); err != nil {
-			r = parquetRows(b, file)
-		}
-	}
-}
-
-func BenchmarkSplit(b *testing.B) {
-	line := impressionLines(1)
-	for name, text := range map[string]string{"lines": line, "sequence": "{\n" + line[1:]} {
-		b.Run(name, func(b *testing.B) {
-			b.SetBytes(int64(len(text)))
-			b.ReportAllocs()
-			s := split(bufio.NewReaderSize(strings.NewReader(strings.Repeat(text, b.N)), blockSize), false)
-			for b.Loop() {
-				if _, err := s.next(); err != nil {
-					b.Fatal(err)
-				}
-			}
-		})
-	}
 }
