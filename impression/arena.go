@@ -36,9 +36,15 @@ func (a *arena) lendValues(n int) []Value {
 	return lent
 }
 
+// reset takes everything back. What was made for one huge record is given up.
 func (a *arena) reset() {
-	a.bytes = a.bytes[:0]
-	a.values = a.values[:0]
+	a.bytes, a.values = a.bytes[:0], a.values[:0]
+	if cap(a.bytes) > maxByteChunk {
+		a.bytes = nil
+	}
+	if cap(a.values) > maxValueChunk {
+		a.values = nil
+	}
 }
 
 // chunk returns the size of a new chunk: twice the last one within the limits,

@@ -114,6 +114,21 @@ func TestCases(t *testing.T) {
 	}
 }
 
+// TestSniff gives each name that tells a shape, alone.
+func TestSniff(t *testing.T) {
+	shapes := map[shape]string{
+		listener: "impression", synchronizer: "impressions", bulk: "f i", segment: "type event",
+		flat: "splitName splitVersion receptionTimestamp split feature", unknown: "key treatment time timestamp testName keyImpressions properties",
+	}
+	for want, list := range shapes {
+		for _, text := range strings.Fields(list) {
+			if got := sniff(setOf(lookup([]byte(text)))); got != want {
+				t.Errorf("%s: shape %d, want %d", text, got, want)
+			}
+		}
+	}
+}
+
 // TestMessages shows what people read of refused elements.
 func TestMessages(t *testing.T) {
 	for record, want := range map[string]string{

@@ -25,10 +25,12 @@ type Decoder struct {
 	base  int // where its elements begin in out
 }
 
-// NewDecoder returns a decoder for records of the source. It keeps what the
-// filter holds and does not change it.
+// NewDecoder returns a decoder for records of the source; a format that is none
+// of Formats is read as Auto. It keeps the maps and slices that it is given and
+// does not change them.
 func NewDecoder(src Source, filter Filter) *Decoder {
 	d := &Decoder{source: src, filter: filter, shape: shapeOf(src.Format)}
+	d.top.properties, d.top.impression = &d.props, &d.inner
 	if src.Environment != "" {
 		d.environment = []byte(src.Environment)
 	}
@@ -109,7 +111,7 @@ func (d *Decoder) array(i int) int {
 func (d *Decoder) element(i, depth int) int {
 	s := &d.scanner
 	if i < len(d.value) && d.value[i] == '{' {
-		end := d.top.scan(s, i, depth, &d.props, &d.inner)
+		end := d.top.scan(s, i, depth)
 		if end >= 0 {
 			d.object(depth == 0)
 		}

@@ -34,7 +34,7 @@ func (d *Decoder) synchronizer(own raw) {
 	for !done {
 		r := raw{value: d.value, start: i, group: g}
 		if d.value[i] == '{' {
-			r.end = d.group.scan(&d.scanner, i, 0, nil, nil)
+			r.end = d.group.scan(&d.scanner, i, 0)
 			d.impressions(r, &d.group, nTestName, nKeyImpressions, &c)
 		} else {
 			r.end, _ = d.scanner.value(i, 0)
@@ -54,7 +54,7 @@ func (d *Decoder) impressions(own raw, o *object, flag, list name, c *common) {
 	for !done {
 		r := raw{value: d.value, start: i, group: g}
 		if d.value[i] == '{' {
-			r.end = d.inner.scan(&d.scanner, i, 0, nil, nil)
+			r.end = d.inner.scan(&d.scanner, i, 0)
 			d.grouped(d.add(r), c)
 		} else {
 			r.end, _ = d.scanner.value(i, 0)

@@ -61,7 +61,7 @@ type Impression struct {
 	Event []byte // Segment's event name; nil in Split's own shapes
 
 	// Properties holds a value for each name of Filter.Properties, in that
-	// order, and is nil where that list is empty.
+	// order, and is nil where that list is empty or the flag is not wanted.
 	Properties []Value
 }
 
@@ -113,6 +113,7 @@ const (
 
 // Element is one place of a record: an impression, or what was there instead.
 type Element struct {
+	// Impression holds the topic alone where it was not accepted.
 	Impression Impression
 	Outcome    Outcome
 	Reason     Reason // of a refused element

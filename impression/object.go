@@ -34,32 +34,26 @@ type object struct {
 	seen, twice names
 	at          [numNames]token
 	scratch     []byte
+
+	// Where the objects under "properties" and "impression" are noted on the
+	// way, so that their bytes are read once; nil for not at all.
+	properties, impression *object
 }
 
 // scan notes the members of the object at i, which has depth containers around
-// it. The objects under "properties" and "impression" are noted on the way,
-// where the caller has a place for them.
-func (o *object) scan(s *scanner, i, depth int, properties, impression *object) int {
+// it.
+func (o *object) scan(s *scanner, i, depth int) int {
 	o.data, o.start = s.data, i
 	o.seen, o.twice = 0, 0
 	i, done := s.open(i, depth, '}')
 	for !done {
-		var at int
-		var n name
-		n, at = o.name(s, i)
+		n, at := o.name(s, i)
 		if at < 0 {
 			return -1
 		}
-		var inner *object
-		switch n {
-		case nProperties:
-			inner = properties
-		case nImpression:
-			inner = impression
-		}
 		t := token{start: at}
-		if inner != nil && at < len(s.data) && s.data[at] == '{' {
-			t.end = inner.scan(s, at, depth+1, nil, nil)
+		if inner := o.inner(n); inner != nil && at < len(s.data) && s.data[at] == '{' {
+			t.end = inner.scan(s, at, depth+1)
 		} else {
 			t.end, t.flags = s.value(at, depth+1)
 		}
@@ -72,6 +66,17 @@ func (o *object) scan(s *scanner, i, depth int, properties, impression *object) 
 	}
 	o.end = i
 	return i
+}
+
+// inner returns where the object under a name is noted, or nil.
+func (o *object) inner(n name) *object {
+	switch n {
+	case nProperties:
+		return o.properties
+	case nImpression:
+		return o.impression
+	}
+	return nil
 }
 
 // name scans a name and its colon, and returns the place of the value.

@@ -108,5 +108,5 @@ func (d *Decoder) scanContent(o *object, t token) bool {
 	if i == len(content) || content[i] != '{' {
 		return false
 	}
-	return s.finish(d.props.scan(&s, i, 0, nil, nil)) >= 0
+	return s.finish(d.props.scan(&s, i, 0)) >= 0
 }
