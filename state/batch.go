@@ -16,9 +16,17 @@ type Batch struct {
 	err error // the first of a write into the batch
 }
 
+// keptBatch is how much memory a batch keeps for its next use, in bytes: a
+// transaction's changes.
+const keptBatch = 4 << 20
+
 // NewBatch returns an empty batch.
 func (s *Store) NewBatch() *Batch {
-	return &Batch{s: s, b: s.db.NewBatch(), cps: map[int32]Checkpoint{}}
+	return &Batch{s: s, b: s.newBatch(), cps: map[int32]Checkpoint{}}
+}
+
+func (s *Store) newBatch() *pebble.Batch {
+	return s.db.NewBatch(pebble.WithMaxRetainedSizeBytes(keptBatch))
 }
 
 // Put sets the record under a task's state key. Both slices are copied.
@@ -46,7 +54,7 @@ func (b *Batch) Commit() error {
 	b.err = nil
 	if err != nil {
 		// The old one may still be in use by a write that was given up.
-		b.b = b.s.db.NewBatch()
+		b.b = b.s.newBatch()
 		return fmt.Errorf("writing state: %w", err)
 	}
 	b.b.Reset()

@@ -24,7 +24,7 @@ func (s *Store) Checkpoint(task int32) (Checkpoint, bool, error) {
 	}
 	cp, err := decodeCheckpoint(v)
 	if err != nil {
-		return Checkpoint{}, false, fmt.Errorf("reading the checkpoint of task %d: %w", task, err)
+		return Checkpoint{}, false, fmt.Errorf("reading the checkpoint of task %d: %w", task, s.explain(err))
 	}
 	return cp, true, nil
 }
@@ -94,11 +94,11 @@ func (s *Store) read(key []byte) ([]byte, error) {
 		return nil, nil
 	}
 	if err != nil {
-		return nil, fmt.Errorf("reading state: %w", err)
+		return nil, fmt.Errorf("reading state: %w", s.explain(err))
 	}
 	v = append(make([]byte, 0, len(v)), v...)
 	if err := closer.Close(); err != nil {
-		return nil, fmt.Errorf("reading state: %w", err)
+		return nil, fmt.Errorf("reading state: %w", s.explain(err))
 	}
 	return v, nil
 }

@@ -35,7 +35,8 @@ func (f *fuse) blow(err error) {
 
 // fail blows the fuse for an error of the disk or of Pebble.
 func (f *fuse) fail(err error) {
-	f.blow(fmt.Errorf("writing state folder %s: %w; check the disk and start again: nothing is lost, Kafka has it all", f.dir, err))
+	f.blow(fmt.Errorf("folder %s: %w; check the disk and start again: nothing is lost, Kafka has it all "+
+		"(if the store is damaged, --reset-state rebuilds it)", f.dir, err))
 }
 
 // err returns why the fuse has blown, nil if it has not.
@@ -74,7 +75,7 @@ func (f *fuse) run(op func() error) error {
 // diskFull is called in place of Pebble's own handling of a full disk, with
 // the file system locked.
 func (f *fuse) diskFull() {
-	f.fail(syscall.ENOSPC)
+	f.blow(fmt.Errorf("folder %s: %w; free some and start again: nothing is lost, Kafka has it all", f.dir, syscall.ENOSPC))
 	park()
 }
 
@@ -106,8 +107,9 @@ func listener(log *slog.Logger, f *fuse) *pebble.EventListener {
 		// A flush that failed is retried at once and for ever, while writers
 		// stall.
 		BackgroundError: f.fail,
+		// Pebble would end the process; here the read that met it fails.
 		DataCorruption: func(i pebble.DataCorruptionInfo) {
-			f.fail(fmt.Errorf("%w (%s is damaged: --reset-state rebuilds the folder)", i.Details, i.Path))
+			log.Error("a file of the state is damaged; --reset-state rebuilds the folder", "file", i.Path, "error", i.Details)
 		},
 		DiskSlow: func(i pebble.DiskSlowInfo) {
 			log.Warn("the disk under the state folder is slow", "file", i.Path, "waited", i.Duration)

@@ -44,7 +44,7 @@ func TestBrokenDiskIsAnError(t *testing.T) {
 				}
 				err = applyNumbered(o, next)
 			}
-			if text := err.Error(); !strings.Contains(text, "check the disk and start again") || !strings.Contains(text, cause.Error()) {
+			if text := err.Error(); !strings.Contains(text, "and start again: nothing is lost") || !strings.Contains(text, cause.Error()) {
 				t.Errorf("got %q", text)
 			}
 			if cause == syscall.ENOSPC && !errors.Is(err, cause) {
@@ -104,7 +104,7 @@ func TestFuseEndsAWait(t *testing.T) {
 		"panicked": func() error { panic("bad") },
 	} {
 		f = newFuse("dir")
-		if err := f.run(op); err == nil || !strings.Contains(err.Error(), "writing state folder dir") {
+		if err := f.run(op); err == nil || !strings.Contains(err.Error(), "folder dir: ") {
 			t.Errorf("%s: got %v", name, err)
 		}
 		called := false

@@ -69,16 +69,17 @@ func (o *Overlay) Load() error {
 	o.sort(o.missing)
 	it, err := o.s.db.NewIter(&pebble.IterOptions{
 		LowerBound: []byte{kindRecord}, UpperBound: []byte{kindRecord + 1},
+		UseL6Filters: true, // nearly all keys are there, and new users are not
 	})
 	if err != nil {
-		return fmt.Errorf("reading state: %w", err)
+		return fmt.Errorf("reading state: %w", o.s.explain(err))
 	}
 	err = o.loadFrom(it)
 	if cerr := it.Close(); err == nil {
 		err = cerr
 	}
 	if err != nil {
-		return fmt.Errorf("reading state: %w", err)
+		return fmt.Errorf("reading state: %w", o.s.explain(err))
 	}
 	o.missing = o.missing[:0]
 	return nil
@@ -87,6 +88,8 @@ func (o *Overlay) Load() error {
 func (o *Overlay) loadFrom(it *pebble.Iterator) error {
 	for _, slot := range o.missing {
 		e := o.entries.at(slot)
+		// The whole key is the prefix: it is there or not, and a filter mostly
+		// knows. The iterator goes on from the key before.
 		if !it.SeekPrefixGE(e.key) {
 			continue // not there, or an error that Close returns
 		}

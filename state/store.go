@@ -70,11 +70,17 @@ func (s *Store) open() error {
 		db, err = pebble.Open(f.store(), s.opts.pebble(s.fuse))
 		return err
 	})
-	if err != nil {
-		return fmt.Errorf("folder %s: %w; if the store is damaged, --reset-state rebuilds it from the changelog", s.opts.Dir, err)
-	}
 	s.db = db
-	return nil
+	return s.explain(err)
+}
+
+// explain adds to an error of Pebble where it happened and what helps. What has
+// blown the fuse explains itself.
+func (s *Store) explain(err error) error {
+	if err == nil || errors.Is(err, s.fuse.err()) {
+		return err
+	}
+	return fmt.Errorf("folder %s: %w; if the store is damaged, --reset-state rebuilds it from the changelog", s.opts.Dir, err)
 }
 
 // Close writes out what is in memory, waits for the disk, and frees the folder.
@@ -107,7 +113,7 @@ func (s *Store) Get(task int32, k trait.Key) (*trait.Record, error) {
 	}
 	r := new(trait.Record)
 	if err := schemas.DecodeRecord(v, r); err != nil {
-		return nil, fmt.Errorf("reading state: %w", err)
+		return nil, fmt.Errorf("reading state: %w", s.explain(err))
 	}
 	return r, nil
 }
@@ -131,7 +137,7 @@ func (s *Store) scan(task int32, fn func(Entry) bool) (err error) {
 	lower, upper := taskRange(task)
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 	if err != nil {
-		return fmt.Errorf("reading state: %w", err)
+		return fmt.Errorf("reading state: %w", s.explain(err))
 	}
 	more := true
 	for ok := it.First(); ok && more; ok = it.Next() {
@@ -142,7 +148,7 @@ func (s *Store) scan(task int32, fn func(Entry) bool) (err error) {
 		more = fn(Entry{Task: task, Key: it.Key()[prefixLen:], Value: value})
 	}
 	if err := it.Close(); err != nil && more {
-		return fmt.Errorf("reading state: %w", err)
+		return fmt.Errorf("reading state: %w", s.explain(err))
 	}
 	return nil
 }
