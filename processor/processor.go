@@ -16,11 +16,13 @@ package processor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"traitstream/config"
@@ -101,7 +103,16 @@ func (p *Processor) Run(ctx context.Context) error {
 func (p *Processor) leave(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
 	defer cancel()
-	_, err := kadm.NewClient(p.o.Client).LeaveGroup(ctx, kadm.LeaveGroup(p.o.Config.Group()).
+	left, err := kadm.NewClient(p.o.Client).LeaveGroup(ctx, kadm.LeaveGroup(p.o.Config.Group()).
 		Reason("stopped").InstanceIDs(p.o.Instance))
-	return err
+	if err == nil {
+		err = left.Error()
+	}
+	if errors.Is(err, kerr.GroupIDNotFound) || errors.Is(err, kerr.UnknownMemberID) {
+		return nil // it never got there
+	}
+	if err != nil {
+		return fmt.Errorf("leaving group %s: %w", p.o.Config.Group(), err)
+	}
+	return nil
 }
