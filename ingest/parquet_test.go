@@ -177,6 +177,19 @@ func TestParquetRoundTrip(t *testing.T) {
 	})
 }
 
+func TestParquetProgress(t *testing.T) {
+	rows := make([]exportRow, 10*rowsAtOnce)
+	r := parquetRows(t, writeParquet(t, rows, parquet.MaxRowsPerRowGroup(rowsAtOnce)))
+	var parts []float64
+	r.progress = func(part float64) { parts = append(parts, part) }
+	if all, err := readAll(r); err != nil || len(all) != len(rows) {
+		t.Fatalf("%d rows, %v", len(all), err)
+	}
+	if !slices.IsSorted(parts) || len(parts) < 10 || parts[0] > 0.2 || parts[len(parts)-1] != 1 {
+		t.Errorf("got %v", parts)
+	}
+}
+
 func text(r exportRow) string {
 	b, err := json.Marshal(r)
 	return fmt.Sprint(string(b), err)
