@@ -1,6 +1,7 @@
 package state
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
@@ -10,11 +11,11 @@ import (
 )
 
 // A fuse blows when the store can no longer be written. Pebble answers a full
-// disk, or an error in its log, by ending the process or by a panic, on
-// whatever goroutine meets it. The fuse makes that an error for whoever writes
-// next or is waiting for a write, and stops the goroutine that met it for good,
-// so that nothing more reaches the disk. The process is expected to end; what
-// was not written is in the changelog.
+// disk, or an error in its log, by ending the process or by a panic that cannot
+// be recovered, on whatever goroutine meets it. The fuse makes that an error for
+// whoever writes next or is waiting for a write, and stops the goroutine that
+// met it for good. The process is expected to end; what was not written is in
+// the changelog.
 type fuse struct {
 	dir   string
 	once  sync.Once
@@ -72,11 +73,17 @@ func (f *fuse) run(op func() error) error {
 	}
 }
 
-// diskFull is called in place of Pebble's own handling of a full disk, with
-// the file system locked.
-func (f *fuse) diskFull() {
-	f.blow(fmt.Errorf("folder %s: %w; free some and start again: nothing is lost, Kafka has it all", f.dir, syscall.ENOSPC))
-	park()
+// wrote returns if a write has gone well and none before it has failed.
+func (f *fuse) wrote(err error) {
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		f.blow(fmt.Errorf("folder %s: %w; free some and start again: nothing is lost, Kafka has it all", f.dir, err))
+	case err != nil:
+		f.fail(err)
+	}
+	if f.err() != nil {
+		park()
+	}
 }
 
 // park stops the calling goroutine for ever. Pebble's code after a fatal error

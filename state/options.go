@@ -81,7 +81,7 @@ func (o Options) pebble(f *fuse) *pebble.Options {
 		WALBytesPerSync: 1 << 20,
 		// Frees the disk space of a dropped task soon.
 		FlushDelayDeleteRange: 10 * time.Second,
-		FS:                    vfs.OnDiskFull(o.fs, f.diskFull),
+		FS:                    disk{o.fs, f},
 		Logger:                pebbleLogger{o.Logger, f},
 		EventListener:         listener(o.Logger, f),
 	}
