@@ -11,18 +11,23 @@ import (
 )
 
 // StableOffsets returns the group's committed offsets of the given partitions
-// by topic, once every transaction that commits one of them is decided; until
-// then it waits, as long as ctx lasts. A partition without a commit is absent.
+// by topic, once every transaction that commits one of them is decided; for that
+// and for brokers that are away it waits as long as ctx lasts. A partition
+// without a commit is absent.
 func StableOffsets(ctx context.Context, cl *kgo.Client, group string, topics map[string][]int32) (map[string]map[int32]int64, error) {
 	for try := 0; ; try++ {
 		offsets, err := stableOffsets(ctx, cl, group, topics)
 		if err == nil {
 			return offsets, nil
 		}
-		waitable := errors.Is(err, kerr.UnstableOffsetCommit) || kerr.IsRetriable(err)
-		if !waitable || backoff(ctx, min(try, 3)) != nil {
-			return nil, fmt.Errorf("fetching the offsets of group %s: %w", group, Explain(err))
+		if passing(err, try) {
+			ended := backoff(ctx, min(try, 3))
+			if ended == nil {
+				continue
+			}
+			err = fmt.Errorf("%w while waiting, after: %w", ended, err)
 		}
+		return nil, fmt.Errorf("fetching the offsets of group %s: %w", group, Explain(err))
 	}
 }
 

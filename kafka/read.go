@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -73,31 +71,14 @@ func newReader(cl *kgo.Client, topic string, partition int32) *reader {
 }
 
 func (r *reader) read(ctx context.Context, at, to int64, fn func(*kgo.Record) error) error {
-	short := 0
-	for at < to {
+	for short := 0; at < to; {
 		raw, err := r.fetch(ctx, at)
 		if err != nil {
 			return err
 		}
-		fetched, next := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{
-			Offset:         at,
-			IsolationLevel: kgo.ReadCommitted(),
-			Topic:          r.topic,
-			Partition:      r.partition,
-		}, raw, r.decompressor, nil)
-		if fetched.Err != nil {
-			return fmt.Errorf("decoding the batch at offset %d: %w", next, fetched.Err)
-		}
-		for _, rec := range fetched.Records {
-			if rec.Offset >= to {
-				return nil
-			}
-			if err := fn(rec); err != nil {
-				return err
-			}
-		}
-		if next == at && len(raw.RecordBatches) > 0 {
-			return fmt.Errorf("the batch at offset %d cannot be decoded", at)
+		next, err := r.deliver(raw, at, to, fn)
+		if err != nil {
+			return err
 		}
 		// A new leader's high watermark lags for a moment. A log that stays
 		// shorter than to has lost its end.
@@ -112,125 +93,28 @@ func (r *reader) read(ctx context.Context, at, to int64, fn func(*kgo.Record) er
 	return nil
 }
 
-// fetch asks for the records at this offset until a leader answers. The answer
-// is empty where the next record is not decided within half a second.
-func (r *reader) fetch(ctx context.Context, at int64) (*kmsg.FetchResponseTopicPartition, error) {
-	for try := 0; ; try++ {
-		raw, err := r.tryFetch(ctx, at)
-		if err == nil {
-			return raw, nil
-		}
-		if errors.Is(err, kerr.OffsetOutOfRange) {
-			return nil, r.outOfRange(ctx, at)
-		}
-		if ctx.Err() != nil || !passing(err, try) {
-			return nil, err
-		}
-		r.leader = -1
-		if backoff(ctx, try) != nil {
-			return nil, err
-		}
+// deliver gives fn the committed records of an answer, and returns the offset
+// of the next fetch, which may lie beyond to.
+func (r *reader) deliver(raw *kmsg.FetchResponseTopicPartition, at, to int64, fn func(*kgo.Record) error) (int64, error) {
+	fetched, next := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{
+		Offset:         at,
+		IsolationLevel: kgo.ReadCommitted(),
+		Topic:          r.topic,
+		Partition:      r.partition,
+	}, raw, r.decompressor, nil)
+	if fetched.Err != nil {
+		return 0, fmt.Errorf("decoding the batch at offset %d: %w", next, fetched.Err)
 	}
-}
-
-// passing tells whether another try may help. What the brokers or the network
-// are known to recover from has no limit.
-func passing(err error, try int) bool {
-	var code *kerr.Error
-	switch {
-	case errors.Is(err, errRecreated), errors.Is(err, kgo.ErrClientClosed):
-		return false
-	case errors.Is(err, kerr.UnknownTopicOrPartition), errors.Is(err, kerr.UnknownTopicID):
-		return try < patience
-	case errors.As(err, &code):
-		return code.Retriable
+	if next == at && len(raw.RecordBatches) > 0 {
+		return 0, fmt.Errorf("the batch at offset %d cannot be decoded", at)
 	}
-	return kgo.IsRetryableBrokerErr(err) || adviceFor(err) == adviseReach || try < patience
-}
-
-func (r *reader) tryFetch(ctx context.Context, at int64) (*kmsg.FetchResponseTopicPartition, error) {
-	if r.leader < 0 {
-		if err := r.locate(ctx); err != nil {
-			return nil, err
+	for _, rec := range fetched.Records {
+		if rec.Offset >= to {
+			break
+		}
+		if err := fn(rec); err != nil {
+			return 0, err
 		}
 	}
-	resp, err := r.cl.Broker(int(r.leader)).Request(ctx, r.request(at))
-	if err != nil {
-		return nil, err
-	}
-	fetched, ok := resp.(*kmsg.FetchResponse)
-	if !ok {
-		return nil, fmt.Errorf("fetching: unexpected answer %T", resp)
-	}
-	if err := kerr.ErrorForCode(fetched.ErrorCode); err != nil {
-		return nil, err
-	}
-	if len(fetched.Topics) != 1 || len(fetched.Topics[0].Partitions) != 1 {
-		return nil, kerr.UnknownTopicOrPartition
-	}
-	p := &fetched.Topics[0].Partitions[0]
-	return p, kerr.ErrorForCode(p.ErrorCode)
-}
-
-// request names the topic by name and id: the version that the broker speaks
-// decides which of them is sent.
-func (r *reader) request(at int64) *kmsg.FetchRequest {
-	p := kmsg.NewFetchRequestTopicPartition()
-	p.Partition = r.partition
-	p.CurrentLeaderEpoch = r.epoch
-	p.FetchOffset = at
-	p.PartitionMaxBytes = fetchBytes
-	t := kmsg.NewFetchRequestTopic()
-	t.Topic, t.TopicID = r.topic, r.id
-	t.Partitions = append(t.Partitions, p)
-	req := kmsg.NewPtrFetchRequest()
-	req.MaxWaitMillis = int32(r.wait.Milliseconds())
-	req.MinBytes = 1
-	req.MaxBytes = fetchBytes
-	req.IsolationLevel = 1
-	req.Topics = append(req.Topics, t)
-	return req
-}
-
-func (r *reader) locate(ctx context.Context) error {
-	topics, err := metadata(ctx, r.cl, r.topic)
-	if err != nil {
-		return err
-	}
-	t, ok := topics[r.topic]
-	if !ok {
-		return kerr.UnknownTopicOrPartition
-	}
-	var none [16]byte
-	if r.id != none && t.TopicID != r.id {
-		return errRecreated
-	}
-	for _, p := range t.Partitions {
-		if p.Partition != r.partition {
-			continue
-		}
-		if p.Leader < 0 {
-			return kerr.LeaderNotAvailable
-		}
-		r.id, r.leader, r.epoch = t.TopicID, p.Leader, p.LeaderEpoch
-		return nil
-	}
-	return kerr.UnknownTopicOrPartition
-}
-
-// outOfRange says what the partition holds, as far as that can be found out.
-func (r *reader) outOfRange(ctx context.Context, offset int64) error {
-	e := &OutOfRangeError{Topic: r.topic, Partition: r.partition, Offset: offset, Start: -1, End: -1}
-	adm := kadm.NewClient(r.cl)
-	if l, err := adm.ListStartOffsets(ctx, r.topic); err == nil {
-		if o, ok := l.Lookup(r.topic, r.partition); ok && o.Err == nil {
-			e.Start = o.Offset
-		}
-	}
-	if l, err := adm.ListEndOffsets(ctx, r.topic); err == nil {
-		if o, ok := l.Lookup(r.topic, r.partition); ok && o.Err == nil {
-			e.End = o.Offset
-		}
-	}
-	return e
+	return next, nil
 }

@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -281,32 +282,49 @@ func (l *lostDials) OnBrokerConnect(_ kgo.BrokerMetadata, _ time.Duration, _ net
 	}
 }
 
-func TestReadPartitionWaitsForABrokerThatIsAway(t *testing.T) {
-	dir := t.TempDir()
-	e := startBroker(t, EmbeddedOptions{Dir: dir})
-	address := e.Brokers()[0]
-	dials := &lostDials{lost: make(chan struct{})}
-	cl := newClient(t, e.Brokers(), kgo.WithHooks(dials))
-	createTopic(t, cl, "away", 1, nil)
-	produce(t, cl, "away", "a", "b")
-	if err := e.Close(); err != nil {
-		t.Fatal(err)
-	}
-	done := make(chan error, 1)
-	var read bytes.Buffer
-	go func() {
-		done <- ReadPartition(limit(t), cl, "away", 0, 0, 2, func(r *kgo.Record) error {
-			read.Write(r.Value)
-			return nil
+func TestWaitsForABrokerThatIsAway(t *testing.T) {
+	for name, call := range map[string]func(context.Context, *kgo.Client) (string, error){
+		"ReadPartition": func(ctx context.Context, cl *kgo.Client) (string, error) {
+			var read strings.Builder
+			err := ReadPartition(ctx, cl, "away", 0, 0, 2, func(r *kgo.Record) error {
+				read.Write(r.Value)
+				return nil
+			})
+			return read.String(), err
+		},
+		"StableOffsets": func(ctx context.Context, cl *kgo.Client) (string, error) {
+			offsets, err := StableOffsets(ctx, cl, "group", map[string][]int32{"away": {0}})
+			return fmt.Sprint(offsets), err
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			e := startBroker(t, EmbeddedOptions{Dir: dir})
+			address := e.Brokers()[0]
+			dials := &lostDials{lost: make(chan struct{})}
+			cl := newClient(t, e.Brokers(), kgo.WithHooks(dials))
+			createTopic(t, cl, "away", 1, nil)
+			produce(t, cl, "away", "a", "b")
+			commitOffset(t, cl, "group", "away", 2)
+			if err := e.Close(); err != nil {
+				t.Fatal(err)
+			}
+			var got string
+			done := make(chan error, 1)
+			go func() {
+				var err error
+				got, err = call(limit(t), cl)
+				done <- err
+			}()
+			<-dials.lost
+			startBroker(t, EmbeddedOptions{Dir: dir, Listen: address})
+			if err := <-done; err != nil {
+				t.Fatal(err)
+			}
+			if want := map[string]string{"ReadPartition": "ab", "StableOffsets": "map[away:map[0:2]]"}[name]; got != want {
+				t.Errorf("got %q, want %q", got, want)
+			}
 		})
-	}()
-	<-dials.lost
-	startBroker(t, EmbeddedOptions{Dir: dir, Listen: address})
-	if err := <-done; err != nil {
-		t.Fatal(err)
-	}
-	if read.String() != "ab" {
-		t.Errorf("read %q", read.String())
 	}
 }
 
