@@ -31,15 +31,15 @@ func (p *Processor) WaitUntilCaughtUp(ctx context.Context) error {
 
 // waitFor waits until the group has committed all that stands in some topics.
 func (o *Options) waitFor(ctx context.Context, topics []string) error {
-	var behind kadm.Offsets
+	w := waiting{o: o, topics: topics, places: kadm.Offsets{}}
 	for {
-		err := o.look(ctx, topics, &behind)
+		err := w.look(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return nil
 		case err != nil && !retriable(err):
 			return fmt.Errorf("looking up how far the group is: %w", err)
-		case err == nil && len(behind) == 0:
+		case err == nil && len(w.behind) == 0:
 			return nil
 		case !sleep(ctx, caughtUpInterval):
 			return nil
@@ -47,26 +47,33 @@ func (o *Options) waitFor(ctx context.Context, topics []string) error {
 	}
 }
 
-// look takes out of behind, which the first look fills, the partitions that the
-// group is done with.
-func (o *Options) look(ctx context.Context, topics []string, behind *kadm.Offsets) error {
-	if *behind == nil {
-		end, err := kadm.NewClient(o.Client).ListEndOffsets(ctx, topics...)
+// waiting is a wait for partitions to be committed up to an end.
+type waiting struct {
+	o      *Options
+	topics []string
+	behind kadm.Offsets // ends that are not reached; nil before the first look
+	places kadm.Offsets // of the look before
+}
+
+// look takes out of behind the partitions that the group is done with.
+func (w *waiting) look(ctx context.Context) error {
+	if w.behind == nil {
+		end, err := kadm.NewClient(w.o.Client).ListEndOffsets(ctx, w.topics...)
 		if err == nil {
 			err = end.Error()
 		}
 		if err != nil {
 			return err
 		}
-		*behind = end.Offsets()
+		w.behind = end.Offsets()
 	}
-	m, err := o.measure(ctx)
+	m, err := w.o.measure(ctx)
 	if err != nil {
 		return err
 	}
-	for topic, partitions := range *behind {
+	for topic, partitions := range w.behind {
 		for partition, end := range partitions {
-			done, err := m.reached(ctx, topic, partition, end.At)
+			done, err := w.reached(ctx, m, topic, partition, end.At)
 			if err != nil {
 				return err
 			}
@@ -75,18 +82,27 @@ func (o *Options) look(ctx context.Context, topics []string, behind *kadm.Offset
 			}
 		}
 		if len(partitions) == 0 {
-			delete(*behind, topic)
+			delete(w.behind, topic)
 		}
 	}
 	return nil
 }
 
-// reached tells whether no impression is left before an offset.
-func (m *measurement) reached(ctx context.Context, topic string, partition int32, end int64) (bool, error) {
+// nearEnd is how many offsets before the end are looked at for records at once.
+const nearEnd = 100
+
+// reached tells whether no impression is left before an offset. A group that
+// still moves, far from the end, is not asked to be read after.
+func (w *waiting) reached(ctx context.Context, m *measurement, topic string, partition int32, end int64) (bool, error) {
 	from := m.place(topic, partition)
 	if from >= end {
 		return true, nil
 	}
-	first, err := m.o.firstRecord(ctx, topic, partition, from, end)
+	before, _ := w.places.Lookup(topic, partition)
+	w.places.AddOffset(topic, partition, from, -1)
+	if before.At != from && end-from > nearEnd {
+		return false, nil
+	}
+	first, err := w.o.firstRecord(ctx, topic, partition, from, end)
 	return err == nil && first == nil, err
 }

@@ -23,14 +23,14 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // world is a broker with the topics of a configuration.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	cfg     *config.Config
 	topics  *kafka.Topics
 	client  *kgo.Client
 	connect []kgo.Opt
 }
 
-func newWorld(t *testing.T, yaml string, partitions int32) *world {
+func newWorld(t testing.TB, yaml string, partitions int32) *world {
 	t.Helper()
 	broker, err := kafka.StartEmbedded(kafka.EmbeddedOptions{})
 	if err != nil {
@@ -44,7 +44,7 @@ func newWorld(t *testing.T, yaml string, partitions int32) *world {
 	return newWorldAt(t, yaml, partitions, broker.Brokers())
 }
 
-func newWorldAt(t *testing.T, yaml string, partitions int32, brokers []string) *world {
+func newWorldAt(t testing.TB, yaml string, partitions int32, brokers []string) *world {
 	t.Helper()
 	cfg, err := config.Parse("test.yaml", []byte(yaml), func(string) (string, bool) { return "", false })
 	if err != nil {
