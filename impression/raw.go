@@ -21,12 +21,8 @@ type group struct {
 // this element, save that an array within an array then counts as a record of
 // several. The result may be part of the record's value; nil is a null value.
 func (e *Element) Raw() []byte {
-	r := &e.raw
-	if r.alone {
-		return r.value
-	}
-	own := r.value[r.start:r.end:r.end]
-	if r.group == nil {
+	r, own := &e.raw, e.Bytes()
+	if r.alone || r.group == nil {
 		return own
 	}
 	size := len(own)
@@ -39,6 +35,15 @@ func (e *Element) Raw() []byte {
 		b = append(b, r.value[g.listEnd-1:g.end]...)
 	}
 	return b
+}
+
+// Bytes returns the element's own bytes, without the objects around it.
+func (e *Element) Bytes() []byte {
+	r := &e.raw
+	if r.alone {
+		return r.value
+	}
+	return r.value[r.start:r.end:r.end]
 }
 
 // appendHeads appends what stands before the elements of g's list, outermost

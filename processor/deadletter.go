@@ -12,18 +12,29 @@ import (
 // record format.
 const deadLetterReserve = 64 << 10
 
-// deadLetter refuses an element: value, its own bytes, goes to the dead letters
-// with the reason, its first place and its record's headers.
-func (b *outbox) deadLetter(a *arrival, place trait.Place, value []byte, stage string, reason impression.Reason, message string) {
-	key, value, kept, cut := fitDeadLetter(a.record.Key, value, ownHeaders(a), b.limit(b.o.Topics.DeadLetters.Name))
-	letter := schemas.DeadLetter{Place: place, Stage: stage, Reason: string(reason), Message: message, Truncated: cut}
+// letter is an element that is refused: its own bytes, and why.
+type letter struct {
+	place          trait.Place
+	value          []byte
+	cut            bool // value is not all of it
+	stage, message string
+	reason         impression.Reason
+}
+
+// deadLetter sends an element to the dead letters, with its record's key and
+// headers.
+func (b *outbox) deadLetter(a *arrival, l letter) {
+	key, value, kept, cut := fitDeadLetter(a.record.Key, l.value, ownHeaders(a), b.limit(b.o.Topics.DeadLetters.Name))
+	why := schemas.DeadLetter{
+		Place: l.place, Stage: l.stage, Reason: string(l.reason), Message: l.message, Truncated: cut || l.cut,
+	}
 	b.records = append(b.records, &kgo.Record{
 		Topic:     b.o.Topics.DeadLetters.Name,
-		Partition: place.Partition % b.o.Topics.DeadLetters.Partitions,
-		Key:       key, Value: value, Headers: append(kept, kafkaHeaders(letter.Headers())...),
+		Partition: l.place.Partition % b.o.Topics.DeadLetters.Partitions,
+		Key:       key, Value: value, Headers: append(kept, kafkaHeaders(why.Headers())...),
 	})
-	b.tally.impression(place.Topic, resultDeadLetter)
-	b.tally.deadLetters[reason]++
+	b.tally.impression(l.place.Topic, resultDeadLetter)
+	b.tally.deadLetters[l.reason]++
 }
 
 // ownHeaders are those that the record had when it was first read.

@@ -71,6 +71,22 @@ type arrival struct {
 	place     trait.Place // Index is set for each element
 	forwarded bool
 	foreign   string // why it is no record of ours, in the inbox
+	refused   int    // bytes of its dead letters
+}
+
+// maxRefused bounds what the dead letters of one record take with the groups
+// around their elements, bytes: a record of many bad elements in one large group
+// would repeat the group for each.
+const maxRefused = 64 << 20
+
+// refuse sends an element to the dead letters.
+func (in *intake) refuse(a *arrival, place trait.Place, e *impression.Element, stage string, reason impression.Reason, message string) {
+	l := letter{place: place, value: e.Bytes(), cut: true, stage: stage, reason: reason, message: message}
+	if a.refused < maxRefused {
+		l.value, l.cut = e.Raw(), false
+	}
+	a.refused += len(l.value)
+	in.out.deadLetter(a, l)
 }
 
 // decode turns records into sightings until there are enough for a round, and
@@ -122,7 +138,7 @@ func (in *intake) arrive(r *kgo.Record) (arrival, error) {
 
 // foreign refuses what something else has written to the inbox.
 func (in *intake) foreign(a *arrival) {
-	in.out.deadLetter(a, a.place, a.record.Value, "decode", impression.Malformed, a.foreign)
+	in.out.deadLetter(a, letter{place: a.place, value: a.record.Value, stage: "decode", reason: impression.Malformed, message: a.foreign})
 }
 
 // decoder returns that of a source. A forwarded record may come from a source
@@ -150,10 +166,10 @@ func (in *intake) element(a *arrival, e *impression.Element) {
 		in.tally.impression(place.Topic, resultSkipped)
 		return
 	case e.Outcome == impression.Refused:
-		in.out.deadLetter(a, place, e.Raw(), "decode", e.Reason, e.Message)
+		in.refuse(a, place, e, "decode", e.Reason, e.Message)
 		return
 	case !a.forwarded && in.ahead(a.record, &e.Impression):
-		in.out.deadLetter(a, place, e.Raw(), "admit", clockAhead, fmt.Sprintf(
+		in.refuse(a, place, e, "admit", clockAhead, fmt.Sprintf(
 			"seen %s after the record's timestamp (max_clock_ahead is %s)",
 			time.Duration(e.Impression.SeenAt-place.Timestamp)*time.Millisecond, in.o.Config.Processor.MaxClockAhead))
 		return
@@ -241,6 +257,9 @@ func (in *intake) reset() {
 	in.matcher.Reset()
 	clear(in.sightings)
 	in.sightings = in.sightings[:0]
+	if cap(in.elements) > roundSightings {
+		in.elements = nil // of a huge array
+	}
 	in.best, in.refused = results, false
 }
 

@@ -21,7 +21,7 @@ func (w *worker) merge(s *sighting) {
 	case outcome == trait.Late, outcome == trait.Duplicate:
 	case !w.out.fits(s.key, rec), changed && !w.out.change(s.task, s.key, rec):
 		*rec = before
-		w.in.refuse(s)
+		w.in.undo(s)
 		w.in.settle(s, resultDeadLetter)
 		return
 	default:
@@ -33,9 +33,9 @@ func (w *worker) merge(s *sighting) {
 	w.in.settle(s, resultOf(outcome, s.seen.Value == nil))
 }
 
-// refuse sends the impression of a sighting to the dead letters, once, decoding
+// undo sends the impression of a sighting to the dead letters, once, decoding
 // it again for its bytes.
-func (in *intake) refuse(s *sighting) {
+func (in *intake) undo(s *sighting) {
 	if in.refused {
 		return
 	}
@@ -50,6 +50,6 @@ func (in *intake) refuse(s *sighting) {
 	}
 	d := impression.NewDecoder(source.Source, in.o.Traits.Filter())
 	elements := d.Decode(nil, s.record.Value)
-	in.out.deadLetter(&a, s.facts.Place, elements[s.index].Raw(), "emit", tooLarge,
+	in.refuse(&a, s.facts.Place, &elements[s.index], "emit", tooLarge,
 		"its change is larger than the traits topic or the changelog takes (max.message.bytes)")
 }

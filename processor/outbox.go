@@ -117,7 +117,8 @@ func (b *outbox) forward(a *arrival, place trait.Place, e *impression.Element, t
 	// The source's own headers go before ours, which count where names are equal.
 	headers := append(slices.Clone(a.record.Headers), kafkaHeaders(schemas.InboxHeaders(place))...)
 	if size(e.Impression.User, value, headers) > int(b.limit(b.o.Topics.Inbox.Name)) {
-		b.deadLetter(a, place, value, "emit", tooLarge, "the record is too large to be forwarded to the task of its user")
+		b.deadLetter(a, letter{place: place, value: value, stage: "emit", reason: tooLarge,
+			message: "the record is too large to be forwarded to the task of its user"})
 		return
 	}
 	ts := place.Timestamp
