@@ -228,6 +228,31 @@ type brotliAsLZO struct{ compress.Codec }
 
 func (brotliAsLZO) CompressionCodec() format.CompressionCodec { return format.LZO }
 
+// Some of these files make the library panic.
+func TestDamagedParquet(t *testing.T) {
+	type row struct {
+		Key       string  `parquet:"key"`
+		MachineIP *string `parquet:"machineIp,optional"`
+	}
+	whole := writeParquet(t, []row{{"u", nil}, {"v", nil}})
+	faults := 0
+	for n := 3 * len(parquetMagic); n < 3*len(whole); n++ {
+		file := []byte(whole)
+		file[n/3] ^= []byte{1, 16, 255}[n%3]
+		in, err := open(write(t, "a", string(file)), Options{})
+		if err == nil {
+			_, err = readAll(in)
+			in.close()
+		}
+		if err != nil {
+			faults++
+		}
+	}
+	if faults < len(whole) {
+		t.Errorf("%d of %d damaged files gave an error", faults, 3*len(whole))
+	}
+}
+
 // FuzzParquet holds that a damaged file gives an error or rows, no panic.
 func FuzzParquet(f *testing.F) {
 	key := "k"

@@ -11,6 +11,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -145,6 +146,19 @@ func TestLongValueIsCut(t *testing.T) {
 	if _, err := s.next(); !errors.Is(err, io.EOF) {
 		t.Errorf("after the rest: %v", err)
 	}
+}
+
+// A value that is whole goes out before more is read: standard input may be
+// slow.
+func TestSequenceDoesNotWait(t *testing.T) {
+	in, out := io.Pipe()
+	go func() { _, _ = io.WriteString(out, "{\n}") }()
+	waited := time.AfterFunc(10*time.Second, func() { _ = out.Close() })
+	v, err := newSequence(in).next()
+	if !waited.Stop() || err != nil || string(v.json) != "{\n}" {
+		t.Errorf("got %q, %v", v.json, err)
+	}
+	_ = in.Close()
 }
 
 // TestLines compares with bytes.Split.
