@@ -63,7 +63,7 @@ func (w *worker) run(stop, hard context.Context) error {
 
 // sit takes the worker's seat in the group and processes until something fails.
 func (w *worker) sit(stop, hard context.Context, failures *int) error {
-	s, err := newSeat(w.o, w.tasks, w.out)
+	s, err := newSeat(stop, w.o, w.tasks, w.out)
 	if err != nil {
 		return err
 	}

@@ -16,6 +16,9 @@ import (
 // restoreBatch bounds the batches in which a changelog enters the store, bytes.
 const restoreBatch = 4 << 20
 
+// restoreWorthTelling is the number of offsets from which a restore is logged.
+const restoreWorthTelling = 1000
+
 // restore brings a task's state up to what has been committed for it, from its
 // checkpoint where there is one. The order counts: first the committed offsets
 // by stable fetch, which waits until the transaction of a previous owner is
@@ -39,7 +42,9 @@ func (o *Options) restore(ctx context.Context, task int32) error {
 		return nil
 	}
 	r := restoring{o: o, task: task, batch: o.Store.NewBatch(), end: end}
-	o.Log.Info("restoring state", "task", task, "from", from, "to", end)
+	if end-from > restoreWorthTelling {
+		o.Log.Info("restoring state", "task", task, "from", from, "to", end)
+	}
 	if err := kafka.ReadPartition(ctx, o.Client, o.Topics.Changelog.Name, task, from, end, r.add); err != nil {
 		return fmt.Errorf("reading the changelog: %w", err)
 	}

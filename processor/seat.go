@@ -8,8 +8,10 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/plugin/kprom"
 
+	"traitstream/kafka"
 	"traitstream/processor/group"
 )
 
@@ -36,7 +38,12 @@ type seat struct {
 	starts  *starts
 }
 
-func newSeat(o *Options, t *tasks, out *outbox) (*seat, error) {
+// newSeat joins the group. What a dead process has left open in this seat is
+// aborted first: every reader, and the restore, would wait for its timeout.
+func newSeat(ctx context.Context, o *Options, t *tasks, out *outbox) (*seat, error) {
+	if err := fence(ctx, o); err != nil {
+		return nil, err
+	}
 	starts := &starts{o: o}
 	client := kprom.NewMetrics("traitstream_kafka", kprom.Registerer(o.Metrics.registry)) // gone with the client
 	opts := append([]kgo.Opt{}, o.Connect...)
@@ -45,7 +52,7 @@ func newSeat(o *Options, t *tasks, out *outbox) (*seat, error) {
 		kgo.ConsumerGroup(o.Config.Group()),
 		kgo.ConsumeTopics(o.inputs()...),
 		kgo.InstanceID(o.Instance),
-		kgo.TransactionalID(o.Config.App+"-"+o.Instance),
+		kgo.TransactionalID(o.transactionalID()),
 		kgo.TransactionTimeout(transactionTimeout),
 		kgo.Balancers(group.Balancer{Tasks: o.Topics.Tasks}),
 		kgo.SessionTimeout(o.Config.Processor.SessionTimeout),
@@ -75,6 +82,30 @@ func newSeat(o *Options, t *tasks, out *outbox) (*seat, error) {
 	}
 	starts.client = s.Client()
 	return &seat{session: s, starts: starts}, nil
+}
+
+// transactionalID names the seat's producer.
+func (o *Options) transactionalID() string { return o.Config.App + "-" + o.Instance }
+
+// fence shuts out any other producer of this seat (KIP-98's InitProducerId) and
+// waits until its open transaction is aborted.
+func fence(ctx context.Context, o *Options) error {
+	id := o.transactionalID()
+	req := kmsg.NewPtrInitProducerIDRequest()
+	req.TransactionalID = &id
+	req.TransactionTimeoutMillis = int32(transactionTimeout.Milliseconds())
+	for {
+		resp, err := req.RequestWith(ctx, o.Client)
+		if err == nil {
+			err = kerr.ErrorForCode(resp.ErrorCode)
+		}
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, kerr.ConcurrentTransactions) || !sleep(ctx, 20*time.Millisecond) {
+			return fmt.Errorf("fencing the transactional id %s: %w", id, kafka.Explain(err))
+		}
+	}
 }
 
 // inputs are the topics of a task: the sources and the inbox.
