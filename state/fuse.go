@@ -13,9 +13,9 @@ import (
 // A fuse blows when the store can no longer be written. Pebble answers a full
 // disk, or an error in its log, by ending the process or by a panic that cannot
 // be recovered, on whatever goroutine meets it. The fuse makes that an error for
-// whoever writes next or is waiting for a write, and stops the goroutine that
-// met it for good. The process is expected to end; what was not written is in
-// the changelog.
+// whoever writes next or is waiting for a write, and parks the goroutine that
+// met it. The process is expected to end; what was not written is in the
+// changelog.
 type fuse struct {
 	dir   string
 	once  sync.Once
@@ -86,8 +86,8 @@ func (f *fuse) wrote(err error) {
 	}
 }
 
-// park stops the calling goroutine for ever. Pebble's code after a fatal error
-// counts on not being reached.
+// park stops the calling goroutine for good. What Pebble does after such an
+// error is what must not happen.
 func park() { select {} }
 
 // pebbleLogger passes Pebble's messages on.
@@ -111,9 +111,12 @@ func (l pebbleLogger) Fatalf(format string, args ...any) {
 
 func listener(log *slog.Logger, f *fuse) *pebble.EventListener {
 	return &pebble.EventListener{
-		// A flush that failed is retried at once and for ever, while writers
-		// stall.
-		BackgroundError: f.fail,
+		// Pebble would try a failed flush or compaction again at once and for
+		// ever, while writers wait.
+		BackgroundError: func(err error) {
+			f.fail(err)
+			park()
+		},
 		// Pebble would end the process; here the read that met it fails.
 		DataCorruption: func(i pebble.DataCorruptionInfo) {
 			log.Error("a file of the state is damaged; --reset-state rebuilds the folder", "file", i.Path, "error", i.Details)

@@ -80,7 +80,8 @@ func TestBackgroundErrorIsTold(t *testing.T) {
 	s, err := Open(inMemory())
 	must(t, err)
 	cause := errors.New("the disk is gone")
-	listener(s.opts.Logger, s.fuse).BackgroundError(cause)
+	go listener(s.opts.Logger, s.fuse).BackgroundError(cause)
+	<-s.fuse.blown
 	if err := s.NewBatch().Commit(); !errors.Is(err, cause) {
 		t.Errorf("Commit: got %v", err)
 	}

@@ -66,11 +66,10 @@ func (o Options) pebble(f *fuse) *pebble.Options {
 		CacheSize:                   o.CacheBytes,
 		MemTableSize:                uint64(o.CacheBytes) / 8,
 		MemTableStopWritesThreshold: 4,
-		// More files in L0 are borne before compacting, since reads go through
-		// filters; far fewer than would make an iterator slow.
+		// Compact early, since every level costs each read; stop writers only
+		// when compaction is far behind, as in a restore.
 		L0CompactionThreshold: 4,
 		L0StopWritesThreshold: 24,
-		LBaseMaxBytes:         64 << 20,
 		// One compaction beside the workers; up to half of the cores when it
 		// falls behind.
 		CompactionConcurrencyRange: func() (int, int) {

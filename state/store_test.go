@@ -5,6 +5,8 @@ import (
 	"reflect"
 	"testing"
 	"time"
+
+	"go.uber.org/goleak"
 )
 
 func TestStoreKeepsWhatWasCommitted(t *testing.T) {
@@ -58,6 +60,15 @@ func TestClosedStoreRefuses(t *testing.T) {
 			t.Errorf("%s on a closed store succeeded", name)
 		}
 	}
+}
+
+func TestCloseEndsItsGoroutines(t *testing.T) {
+	before := goleak.IgnoreCurrent()
+	s, err := Open(options(t))
+	must(t, err)
+	must(t, s.SetMeta("a", []byte("b")))
+	must(t, s.Close())
+	goleak.VerifyNone(t, before)
 }
 
 func TestAllYieldsInKeyOrderAndStops(t *testing.T) {
