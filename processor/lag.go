@@ -3,6 +3,7 @@ package processor
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -12,24 +13,25 @@ import (
 	"traitstream/kafka"
 )
 
-// lagInterval is how often lag is measured.
+// lagInterval is how often lag is measured and the inbox emptied.
 const lagInterval = 5 * time.Second
 
 // errFound ends a read at its first record.
 var errFound = errors.New("found")
 
-// watchLag keeps the lag gauges until ctx ends.
-func (p *Processor) watchLag(ctx context.Context) {
+// watch keeps the lag gauges, and empties the inbox of what is done with, until
+// ctx ends.
+func (p *Processor) watch(ctx context.Context) {
 	for sleep(ctx, lagInterval) {
-		// What can't be measured now is measured at the next round; a broker that
-		// is away shows in the client's own metrics.
-		if err := p.measureLag(ctx); err != nil && ctx.Err() == nil {
-			p.o.Log.Debug("measuring lag", "error", err)
+		// What can't be done now is done at the next round; a broker that is away
+		// shows in the client's own metrics.
+		if err := p.look(ctx); err != nil && ctx.Err() == nil {
+			p.o.Log.Warn("measuring lag", "error", kafka.Explain(err))
 		}
 	}
 }
 
-func (p *Processor) measureLag(ctx context.Context) error {
+func (p *Processor) look(ctx context.Context) error {
 	numbers := p.worker.tasks.numbers()
 	if len(numbers) == 0 {
 		return nil
@@ -38,6 +40,36 @@ func (p *Processor) measureLag(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if err := p.measureLag(ctx, m, numbers); err != nil {
+		return err
+	}
+	return m.trimInbox(ctx, numbers)
+}
+
+// trimInbox deletes the forwarded records of some tasks that are committed:
+// their effect is in the changelog.
+func (m *measurement) trimInbox(ctx context.Context, tasks []int32) error {
+	done, inbox := kadm.Offsets{}, m.o.Topics.Inbox.Name
+	for _, task := range tasks {
+		start, _ := m.start.Lookup(inbox, task)
+		if c, ok := m.committed.Lookup(inbox, task); ok && c.At > start.Offset {
+			done.AddOffset(inbox, task, c.At, -1)
+		}
+	}
+	if len(done) == 0 {
+		return nil
+	}
+	deleted, err := kadm.NewClient(m.o.Client).DeleteRecords(ctx, done)
+	if err == nil {
+		err = deleted.Error()
+	}
+	if err != nil {
+		return fmt.Errorf("emptying the inbox: %w", err)
+	}
+	return nil
+}
+
+func (p *Processor) measureLag(ctx context.Context, m *measurement, numbers []int32) error {
 	for _, number := range numbers {
 		records, oldest := int64(0), time.Time{}
 		for _, topic := range p.o.inputs() {

@@ -88,7 +88,7 @@ func (p *Processor) Run(ctx context.Context) error {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		p.watchLag(watch)
+		p.watch(watch)
 	}()
 	err := p.worker.run(ctx, hard)
 	unwatch()

@@ -100,6 +100,20 @@ func TestForwarding(t *testing.T) {
 	if m.impressions("a", "forwarded") == 0 || m.impressions("b", "forwarded") == 0 {
 		t.Error("nothing was forwarded")
 	}
+	at, err := m.o.measure(t.Context())
+	if err == nil {
+		err = at.trimInbox(t.Context(), []int32{0, 1, 2})
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	left := 0
+	for _, records := range w.read(w.topics.Inbox) {
+		left += len(records)
+	}
+	if left > int(w.topics.Tasks) { // the embedded broker keeps the last one
+		t.Errorf("%d records are left in the inbox", left)
+	}
 	var letters []*kgo.Record
 	for _, p := range w.read(w.topics.DeadLetters) {
 		letters = append(letters, p...)
