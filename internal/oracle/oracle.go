@@ -1,0 +1,162 @@
+// Package oracle reads impressions and computes traits a second time: slowly,
+// plainly, and from the words of the contract alone. Tests compare the program
+// with it. It shares no code and no types with what it judges.
+//
+// [Run] takes records in the order in which they are processed and tells what
+// must become of each: the final traits, every change, every dead letter, and
+// how many impressions had which outcome. [SplitFile] cuts a file into values
+// as an import must. [Generate] makes files to compare on.
+package oracle
+
+import "time"
+
+// Source tells how the records of a topic are read.
+type Source struct {
+	Topic  string
+	Format string // auto, or one of the six shapes
+	// Identity is that of Split's own shapes: user, anonymous, or empty to skip.
+	Identity string
+	// ByTrafficType, where not nil, gives the identity by trafficTypeId, and
+	// Else that of all other ids and of none.
+	ByTrafficType map[string]string
+	Else          string
+	// Environment is the name where the payload tells neither name nor id.
+	Environment string
+	// Environments gives the name where the payload tells the id alone.
+	Environments map[string]string
+}
+
+// Cond is one condition: a property by its export's name, an operator, and what
+// it is compared with, as text.
+type Cond struct {
+	Property string
+	Operator string
+	Operands []string // one; several for one_of and contains_one_of; none for exists and not_exists
+}
+
+// Definition is a trait's rule.
+type Definition struct {
+	Name      string // may hold {split}, {environmentName}, {environmentId}
+	Event     string // of Segment calls
+	Property  string // treatment, or properties.NAME
+	Where     []Cond
+	Any       [][]Cond // at least one of them must hold whole; none: nothing asked
+	NotServed string   // ignore, store or clear
+}
+
+// Header is a header of a record.
+type Header struct {
+	Key   string
+	Value []byte
+}
+
+// Record is a Kafka record.
+type Record struct {
+	Topic     string
+	Partition int32
+	Offset    int64
+	Timestamp int64 // ms since 1970; -1 for none
+	Key       []byte
+	Value     []byte // nil for null
+	Headers   []Header
+}
+
+// Key names a trait of a user.
+type Key struct {
+	Identity, User, Trait string
+}
+
+// Trait is what is known of a trait in the end.
+type Trait struct {
+	SeenAt  int64  // of the register, ms since 1970
+	Version int64  // of the register
+	Value   string // of the register, compact JSON; empty for none
+	// Last is the last change that was sent, nil if there was none.
+	Last *Change
+
+	register register
+}
+
+// Change is a record of the traits topic.
+type Change struct {
+	Key         Key
+	Value       string // compact JSON; empty for a removal
+	Previous    string // compact JSON; empty for null
+	SeenAt      int64  // ms since 1970
+	Split       string
+	Environment string // empty for null
+	Label       string // empty for null
+	FlagVersion int64
+	Definition  string
+	Source      Place
+}
+
+// Place is where an impression was read.
+type Place struct {
+	Topic     string
+	Partition int32
+	Offset    int64
+	Index     int // among several of the record, from 0; else -1
+}
+
+// DeadLetter is an impression that was refused.
+type DeadLetter struct {
+	Record  Record
+	Index   int  // among the elements of its record, from 0
+	Several bool // the record holds more than one
+	Stage   string
+	Reason  string
+	Value   []byte
+}
+
+// Result is what a run comes to.
+type Result struct {
+	Traits      map[Key]Trait
+	Outcomes    []string // of each element in order: change, same, duplicate, late, not_served, no_match, skipped, dead_letter
+	Changes     []Change
+	DeadLetters []DeadLetter
+}
+
+// Run processes the records in their order, from an empty state.
+func Run(sources []Source, defs []Definition, maxClockAhead time.Duration, records []Record) Result {
+	r := Result{Traits: map[Key]Trait{}}
+	for _, rec := range records {
+		for _, src := range sources {
+			if src.Topic == rec.Topic {
+				r.record(src, defs, maxClockAhead, rec)
+			}
+		}
+	}
+	return r
+}
+
+func (r *Result) record(src Source, defs []Definition, ahead time.Duration, rec Record) {
+	elements := decode(src, events(defs), rec.Value)
+	for i, e := range elements {
+		place := Place{rec.Topic, rec.Partition, rec.Offset, -1}
+		if len(elements) > 1 {
+			place.Index = i
+		}
+		stage := "decode"
+		if e.reason == "" && !e.skipped && rec.Timestamp >= 0 && e.imp.seenAt-rec.Timestamp > ahead.Milliseconds() {
+			stage, e.reason = "admit", "clock_ahead"
+		}
+		switch {
+		case e.skipped:
+			r.Outcomes = append(r.Outcomes, "skipped")
+		case e.reason != "":
+			r.Outcomes = append(r.Outcomes, "dead_letter")
+			r.DeadLetters = append(r.DeadLetters, DeadLetter{rec, i, len(elements) > 1, stage, e.reason, e.value})
+		default:
+			r.Outcomes = append(r.Outcomes, r.impression(defs, e.imp, place))
+		}
+	}
+}
+
+func events(defs []Definition) map[string]bool {
+	wanted := map[string]bool{}
+	for _, d := range defs {
+		wanted[d.Event] = true
+	}
+	return wanted
+}
