@@ -12,16 +12,26 @@ import (
 	"traitstream/config"
 )
 
-// missingSource says that a source does not exist, and which topics have a
-// similar name.
+// missingSource says that a source does not exist, and which topics, not our
+// own, have a similar name.
 func missingSource(ctx context.Context, cl *kgo.Client, cfg *config.Config, name string) error {
+	return missingTopic(ctx, cl, "source topic "+name, "check sources, and ", name, topicNames(cfg))
+}
+
+// NoSuchTopic returns the error that a topic does not exist, with the names of
+// those that are most like it.
+func NoSuchTopic(ctx context.Context, cl *kgo.Client, name string) error {
+	return missingTopic(ctx, cl, "topic "+name, "check ", name, nil)
+}
+
+func missingTopic(ctx context.Context, cl *kgo.Client, what, check, name string, but []string) error {
 	topics, err := metadata(ctx, cl)
 	if err != nil {
 		return fmt.Errorf("listing topics: %w", Explain(err))
 	}
 	var others []string
 	for n, t := range topics {
-		if !t.IsInternal && !slices.Contains(topicNames(cfg), n) {
+		if !t.IsInternal && !slices.Contains(but, n) {
 			others = append(others, n)
 		}
 	}
@@ -29,7 +39,7 @@ func missingSource(ctx context.Context, cl *kgo.Client, cfg *config.Config, name
 	if near := nearest(name, others); len(near) > 0 {
 		hint = "did you mean " + strings.Join(near, " or ") + "?"
 	}
-	return fmt.Errorf("source topic %s does not exist: %s (check sources, and that this user may Describe the topic)", name, hint)
+	return fmt.Errorf("%s does not exist: %s (%sthat this user may Describe the topic)", what, hint, check)
 }
 
 // nearest returns up to three of the names, the most similar first, whose edit

@@ -49,6 +49,7 @@ type intake struct {
 	sightings []sighting
 	best      result // of the impression whose sightings are being merged
 	refused   bool   // whether that impression has become a dead letter
+	mixed     *trait.Environments
 }
 
 func newIntake(o *Options, t *tally, out *outbox, s *state.Overlay) *intake {
@@ -58,6 +59,7 @@ func newIntake(o *Options, t *tally, out *outbox, s *state.Overlay) *intake {
 		matcher:  o.Traits.NewMatcher(),
 		maxAhead: o.Config.Processor.MaxClockAhead.Milliseconds(),
 		best:     results,
+		mixed:    trait.NewEnvironments(),
 	}
 	for _, s := range o.Config.Sources {
 		in.decoders[s.Topic] = impression.NewDecoder(s.Source, o.Traits.Filter())
@@ -201,6 +203,9 @@ func (in *intake) element(a *arrival, e *impression.Element) {
 }
 
 func (in *intake) sight(r *kgo.Record, place trait.Place, task int32, imp *impression.Impression, m *trait.Match) {
+	if one, other, found := in.mixed.Saw(m.Trait, imp.EnvironmentName); found {
+		in.o.Log.Warn(trait.MixedEnvironments(one, other))
+	}
 	key := trait.Key{Identity: imp.Identity, User: imp.User, Trait: m.Trait}
 	in.sightings = append(in.sightings, sighting{
 		slot: in.state.Want(task, key),

@@ -64,7 +64,7 @@ func (m *Main) demo(ctx context.Context, given *config.Config, files []string, o
 		return err
 	}
 	a, err := newApp(ctx, cfg, quiet(m.logger()), appOptions{
-		create: kafka.Creation{Own: true, Sources: embeddedPartitions}, inMemory: true,
+		create: kafka.Creation{Own: true, Sources: createdPartitions}, inMemory: true,
 	})
 	if err != nil {
 		return err
@@ -111,7 +111,7 @@ func (m *Main) demoImport(ctx context.Context, a *app, files []string, o demoOpt
 	if len(files) == 0 {
 		files, stdin = []string{"-"}, bytes.NewReader(sample)
 	}
-	progress := m.progress("importing", files)
+	progress := m.newProgress("importing")
 	defer progress.close()
 	importer, err := ingest.New(ingest.Options{
 		Client: conn.client, Source: source, Filter: a.traits.Filter(),
@@ -174,4 +174,3 @@ func readAll(ctx context.Context, cl *kgo.Client, topic string, fn func(*kgo.Rec
 	}
 	return nil
 }
-

@@ -13,9 +13,9 @@ import (
 	"traitstream/processor"
 )
 
-// embeddedPartitions is what a source gets that the embedded broker has to
+// createdPartitions is what a source gets that a command has to
 // create, unless output.partitions tells.
-const embeddedPartitions = 4
+const createdPartitions = 4
 
 type runOptions struct {
 	embedded       bool
@@ -56,7 +56,7 @@ func (m *Main) run(ctx context.Context, cfg *config.Config, o runOptions) (err e
 	log := m.logger()
 	create := kafka.Creation{Own: true}
 	if o.embedded {
-		create.Sources = embeddedPartitions
+		create.Sources = createdPartitions
 		broker, err := kafka.StartEmbedded(kafka.EmbeddedOptions{
 			Dir: filepath.Join(cfg.State.Dir, "kafka"), Listen: o.embeddedListen,
 		})
