@@ -17,17 +17,17 @@ type impression struct {
 	properties map[string][]byte
 }
 
-// names lists under which names an export may write a fact or a field.
+// names lists by which names an export may write a fact or a field.
 var names = map[string][]string{
-	"key":                {"key", "keyName", "k"},
-	"split":              {"split", "feature", "testName", "f", "splitName"},
-	"treatment":          {"treatment", "t"},
-	"time":               {"time", "m", "timestamp"},
-	"splitVersionNumber": {"splitVersionNumber", "changeNumber", "c", "splitVersion"},
-	"label":              {"label", "r"},
+	"key":                {"key", "keyName"},
+	"split":              {"split", "feature", "testName", "splitName"},
+	"treatment":          {"treatment"},
+	"time":               {"time", "timestamp"},
+	"splitVersionNumber": {"splitVersionNumber", "changeNumber", "splitVersion"},
+	"label":              {"label"},
 	"environmentName":    {"environmentName"},
 	"environmentId":      {"environmentId"},
-	"bucketingKey":       {"bucketingKey", "b"},
+	"bucketingKey":       {"bucketingKey"},
 	"trafficTypeId":      {"trafficTypeId"},
 	"sdk":                {"sdk"},
 	"sdkVersion":         {"sdkVersion"},
@@ -35,142 +35,102 @@ var names = map[string][]string{
 	"machineIp":          {"machineIp", "machineIP"},
 }
 
-// reader collects what is found in an element, and the first that is wrong.
-type reader struct {
-	imp       impression
-	malformed bool
-	missing   string // reason of the first missing fact
-	bad       string // reason of the first bad one, where none is missing
+// short holds the names that the bulk shape has beside those.
+var short = map[string]string{
+	"k": "key", "t": "treatment", "m": "time", "c": "splitVersionNumber", "r": "label", "b": "bucketingKey",
 }
 
-// decodeFlat reads an impression whose members stand side by side. Outer holds
-// what stands around it and counts for it.
-func decodeFlat(src Source, object, outer []member) element {
-	r := reader{imp: impression{facts: map[string]string{}}}
-	r.all(append(append([]member{}, object...), outer...))
-	if raw, ok := find(object, "properties"); ok {
-		r.imp.properties, _ = properties(raw)
-	}
-	r.imp.identity = src.identity(r.imp.facts["trafficTypeId"])
-	return r.element(src)
-}
-
-func (s Source) identity(trafficType string) string {
-	if s.ByTrafficType == nil {
-		return s.Identity
-	}
-	if identity, ok := s.ByTrafficType[trafficType]; ok && trafficType != "" {
-		return identity
-	}
-	return s.Else
-}
-
-func decodeSegment(src Source, events map[string]bool, raw []byte) element {
-	outer := members(raw)
-	call, event := plain(outer, "type"), plain(outer, "event")
-	if call != "" && call != "track" || !events[event] {
-		return element{skipped: true}
-	}
-	r := reader{imp: impression{facts: map[string]string{}, event: event}}
-	var inner []member
-	if raw, ok := find(outer, "properties"); ok {
-		var good bool
-		r.imp.properties, good = properties(raw)
-		r.malformed = !good
-		for _, m := range object(raw) {
-			if !slices.Contains([]string{"key", "time", "timestamp"}, m.name) {
-				inner = append(inner, m)
-			}
-		}
-	}
-	id, identity := only(outer, "userId"), "user"
-	if missing(id) {
-		id, identity = only(outer, "anonymousId"), "anonymous"
-	}
-	for _, m := range id {
-		inner = append(inner, member{"key", m.raw})
-	}
-	for _, name := range []string{"timestamp", "originalTimestamp", "sentAt", "receivedAt"} {
-		if at := only(outer, name); !missing(at) {
-			for _, m := range at {
-				inner = append(inner, member{"time", m.raw})
-			}
-			break
-		}
-	}
-	r.imp.identity = identity
-	r.all(inner)
-	return r.element(src)
-}
-
-// only returns the members of one name.
-func only(object []member, name string) []member {
-	return pick(object, map[string]string{name: name})
-}
-
-// missing tells whether a fact that stands there once is null or empty.
-func missing(found []member) bool {
-	return len(found) == 0 || len(found) == 1 && (kind(found[0].raw) == 'n' || string(found[0].raw) == `""`)
-}
-
-// plain returns a field that is no fact: what is no string is absent.
-func plain(object []member, name string) string {
-	raw, ok := find(object, name)
-	if !ok || kind(raw) != '"' {
-		return ""
-	}
-	s, _ := text(raw)
-	return s
-}
-
-// all reads every fact and field.
-func (r *reader) all(object []member) {
-	for _, fact := range []string{"key", "split", "treatment", "time", "splitVersionNumber", "label", "environmentName", "environmentId"} {
-		var found []member
-		for _, m := range object {
-			if slices.Contains(names[fact], m.name) {
-				found = append(found, m)
-			}
-		}
-		if len(found) > 1 {
-			r.malformed = true
-			continue
-		}
-		if missing(found) {
-			if reason, ok := missingReason[fact]; ok && r.missing == "" {
-				r.missing = reason
-			}
-			continue
-		}
-		r.fact(fact, found[0].raw)
-	}
-	for _, field := range []string{"bucketingKey", "trafficTypeId", "sdk", "sdkVersion", "machineName", "machineIp"} {
-		for _, name := range names[field] {
-			if s := plain(object, name); s != "" {
-				r.imp.facts[field] = s
-			}
-		}
-	}
-}
-
+// missingReason tells which facts an impression must have.
 var missingReason = map[string]string{
 	"key": "missing_user", "split": "missing_flag", "treatment": "missing_treatment", "time": "missing_time",
 }
 
-// fact reads one that is there.
+// named returns an object's members under the one name of what they tell; of a
+// user, say, "key", however the export calls it.
+func named(object []member, but ...string) []member {
+	var all []member
+	for _, m := range object {
+		for to, from := range names {
+			if slices.Contains(from, m.name) && !slices.Contains(but, to) {
+				all = append(all, member{to, m.piece})
+			}
+		}
+	}
+	return all
+}
+
+func only(object []member, name string) []member {
+	return pick(object, map[string]string{name: name})
+}
+
+// missing tells whether what was found is nothing, null or empty.
+func missing(found []member) bool {
+	return len(found) == 0 || len(found) == 1 && (kind(found[0].raw) == 'n' || string(found[0].raw) == `""`)
+}
+
+// reader collects what is found in an element, and what is wrong with it.
+type reader struct {
+	imp       impression
+	malformed bool
+	faults    map[string]string // reasons by fact
+}
+
+func newReader() *reader {
+	return &reader{imp: impression{facts: map[string]string{}}, faults: map[string]string{}}
+}
+
+// read reads every fact and field of an element. Outside holds fields that
+// stand around it, and count where the element does not tell.
+func (r *reader) read(object, outside []member) {
+	for _, fact := range []string{"key", "split", "treatment", "time", "splitVersionNumber", "label", "environmentName", "environmentId"} {
+		found := only(object, fact)
+		switch {
+		case len(found) > 1:
+			r.malformed = true
+		case missing(found):
+			r.faults[fact] = missingReason[fact]
+		default:
+			r.fact(fact, found[0].raw)
+		}
+	}
+	for _, field := range []string{"bucketingKey", "trafficTypeId", "sdk", "sdkVersion", "machineName", "machineIp"} {
+		s := plain(object, field)
+		if s == "" {
+			s = plain(outside, field)
+		}
+		if s != "" {
+			r.imp.facts[field] = s
+		}
+	}
+}
+
+// plain returns a field that is no fact: what is no string is absent, and of
+// several the last counts.
+func plain(object []member, name string) string {
+	last := ""
+	for _, m := range only(object, name) {
+		last = ""
+		if kind(m.raw) == '"' {
+			s, _ := text(m.raw)
+			last = clean(s)
+		}
+	}
+	return last
+}
+
+// fact reads a fact that is there.
 func (r *reader) fact(fact string, raw []byte) {
 	var s string
-	clean := true
+	valid := true
 	if kind(raw) == '"' {
-		s, clean = text(raw)
+		s, valid = text(raw)
 	}
 	switch {
 	case fact == "time":
 		at, ok := timeOf(raw)
-		if !clean {
-			r.malformed = true
-		} else if !ok {
-			r.fault("bad_time")
+		r.malformed = r.malformed || !valid
+		if !ok {
+			r.faults[fact] = "bad_time"
 		}
 		r.imp.seenAt = at
 	case fact == "splitVersionNumber":
@@ -180,31 +140,26 @@ func (r *reader) fact(fact string, raw []byte) {
 		r.malformed = r.malformed || !ok || !whole || !fits
 	case kind(raw) != '"':
 		r.malformed = true
-	case fact == "key" && (!clean || len(s) > 1024):
-		r.fault("bad_user")
-	case !clean:
+	case fact == "key" && (!valid || len(s) > 1024):
+		r.faults[fact] = "bad_user"
+	case !valid:
 		r.malformed = true
 	default:
 		r.imp.facts[fact] = s
 	}
 }
 
-func (r *reader) fault(reason string) {
-	if r.bad == "" {
-		r.bad = reason
-	}
-}
-
-// element gives the verdict.
-func (r *reader) element(src Source) element {
-	switch {
-	case r.malformed:
+// verdict tells what the element is.
+func (r *reader) verdict(src Source) element {
+	if r.malformed {
 		return element{reason: "malformed"}
-	case r.missing != "":
-		return element{reason: r.missing}
-	case r.bad != "":
-		return element{reason: r.bad}
-	case r.imp.identity == "":
+	}
+	for _, fact := range []string{"key", "split", "treatment", "time"} {
+		if reason := r.faults[fact]; reason != "" {
+			return element{reason: reason}
+		}
+	}
+	if r.imp.identity == "" {
 		return element{skipped: true}
 	}
 	name, id := r.imp.facts["environmentName"], r.imp.facts["environmentId"]
@@ -220,18 +175,25 @@ func (r *reader) element(src Source) element {
 	return element{imp: r.imp}
 }
 
-// properties reads what "properties" holds: an object, or a string that holds
-// one; null and the empty string are none. It tells whether it is one of these.
-func properties(raw []byte) (map[string][]byte, bool) {
-	if kind(raw) == 'n' || string(raw) == `""` {
-		return nil, true
+// identity returns that of Split's own shapes.
+func (s Source) identity(trafficType string) string {
+	if s.ByTrafficType == nil {
+		return s.Identity
 	}
-	found := object(raw)
+	if identity, ok := s.ByTrafficType[trafficType]; ok && trafficType != "" {
+		return identity
+	}
+	return s.Else
+}
+
+// properties reads what "properties" holds: an object, or a string that holds
+// one. Of a name that stands twice the last counts.
+func properties(raw []byte) map[string][]byte {
 	all := map[string][]byte{}
-	for _, m := range found {
+	for _, m := range object(raw) {
 		all[m.name] = m.raw
 	}
-	return all, found != nil
+	return all
 }
 
 // object returns the members of an object, or of one that a string holds; nil
@@ -247,5 +209,5 @@ func object(raw []byte) []member {
 	if kind(raw) != '{' {
 		return nil
 	}
-	return append([]member{}, members(raw)...)
+	return append([]member{}, members(piece{raw: raw})...)
 }

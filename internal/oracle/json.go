@@ -6,38 +6,50 @@ import (
 	"math/big"
 	"strconv"
 	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
-// member is a name and a value of an object, as they stand there.
+// piece is a JSON value as it stands at a place of its record's value.
+type piece struct {
+	raw []byte
+	at  int
+}
+
+// member is a name and a value of an object.
 type member struct {
 	name string
-	raw  []byte
+	piece
 }
 
 // members returns an object's members in their order, repeated ones too.
-func members(object []byte) []member {
-	d := json.NewDecoder(bytes.NewReader(object))
+func members(object piece) []member {
+	d := json.NewDecoder(bytes.NewReader(object.raw))
 	must(d.Token())
 	var all []member
 	for d.More() {
 		name := must(d.Token()).(string)
-		var raw json.RawMessage
-		check(d.Decode(&raw))
-		all = append(all, member{name, raw})
+		all = append(all, member{name, next(d, object)})
 	}
 	return all
 }
 
 // items returns an array's elements.
-func items(array []byte) [][]byte {
-	var all []json.RawMessage
-	check(json.Unmarshal(array, &all))
-	raws := make([][]byte, len(all))
-	for i, raw := range all {
-		raws[i] = raw
+func items(array piece) []piece {
+	d := json.NewDecoder(bytes.NewReader(array.raw))
+	must(d.Token())
+	var all []piece
+	for d.More() {
+		all = append(all, next(d, array))
 	}
-	return raws
+	return all
+}
+
+// next reads the next value in what is around it.
+func next(d *json.Decoder, around piece) piece {
+	var raw json.RawMessage
+	check(d.Decode(&raw))
+	return piece{raw, around.at + int(d.InputOffset()) - len(raw)}
 }
 
 // kind tells a value's JSON type by its first byte: one of { [ " t f n 0.
@@ -49,38 +61,83 @@ func kind(raw []byte) byte {
 	return c
 }
 
-// text returns what a JSON string says, and whether all of it is Unicode: no
-// invalid UTF-8 and no lone surrogate.
+// text returns what a JSON string says, and whether all of it is Unicode. Bytes
+// that are not UTF-8 stay as they are, and a lone surrogate becomes three bytes
+// that are not UTF-8 either.
 func text(raw []byte) (string, bool) {
-	var s string
-	check(json.Unmarshal(raw, &s))
-	return s, utf8.Valid(raw) && !loneSurrogate(raw)
-}
-
-func loneSurrogate(raw []byte) bool {
-	unit := func(i int) uint64 {
-		if i+6 > len(raw) || raw[i] != '\\' || raw[i+1] != 'u' {
-			return 0
-		}
-		u, _ := strconv.ParseUint(string(raw[i+2:i+6]), 16, 16)
-		return u
-	}
-	for i := 0; i < len(raw); i++ {
-		if raw[i] != '\\' {
+	var b []byte
+	inside := string(raw[1 : len(raw)-1])
+	for inside != "" {
+		if inside[0] != '\\' {
+			b, inside = append(b, inside[0]), inside[1:]
 			continue
 		}
-		u := unit(i)
-		high, low := u >= 0xd800 && u < 0xdc00, u >= 0xdc00 && u < 0xe000
-		switch {
-		case high && unit(i+6) >= 0xdc00 && unit(i+6) < 0xe000:
-			i += 11
-		case high || low:
-			return true
+		if inside[1] != 'u' {
+			b = append(b, "\"\\/\b\f\n\r\t"[strings.IndexByte(`"\/bfnrt`, inside[1])])
+			inside = inside[2:]
+			continue
+		}
+		u := unit(inside)
+		inside = inside[6:]
+		switch pair := utf16.DecodeRune(u, unit(inside)); {
+		case pair != utf8.RuneError:
+			b, inside = utf8.AppendRune(b, pair), inside[6:]
+		case utf16.IsSurrogate(u):
+			b = append(b, 0xed, 0x80|byte(u>>6&0x3f), 0x80|byte(u&0x3f))
 		default:
-			i++ // what the backslash escapes is no backslash of its own
+			b = utf8.AppendRune(b, u)
 		}
 	}
-	return false
+	return string(b), utf8.Valid(b)
+}
+
+// unit returns what an escape such as \u00e9 at the beginning of s says; -1
+// where there is none.
+func unit(s string) rune {
+	if len(s) < 6 || s[:2] != `\u` {
+		return -1
+	}
+	u, err := strconv.ParseUint(s[2:6], 16, 16)
+	if err != nil {
+		return -1
+	}
+	return rune(u)
+}
+
+// clean returns s with U+FFFD for what is not UTF-8.
+func clean(s string) string {
+	var b strings.Builder
+	for s != "" {
+		r, n := utf8.DecodeRuneInString(s)
+		if r == utf8.RuneError && len(s) >= 3 && s[0] == 0xed && s[1] >= 0xa0 && s[1] < 0xc0 {
+			n = 3 // a lone surrogate
+		}
+		b.WriteRune(r)
+		s = s[n:]
+	}
+	return b.String()
+}
+
+// compact writes a value again without blanks and with strings that escape as
+// little as JSON allows.
+func compact(raw []byte) string {
+	var parts []string
+	switch kind(raw) {
+	case '{':
+		for _, m := range members(piece{raw: raw}) {
+			parts = append(parts, quote(clean(m.name))+":"+compact(m.raw))
+		}
+		return "{" + strings.Join(parts, ",") + "}"
+	case '[':
+		for _, item := range items(piece{raw: raw}) {
+			parts = append(parts, compact(item.raw))
+		}
+		return "[" + strings.Join(parts, ",") + "]"
+	case '"':
+		s, _ := text(raw)
+		return quote(clean(s))
+	}
+	return string(raw)
 }
 
 // quote writes a string as JSON, escaping as little as JSON allows.

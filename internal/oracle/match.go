@@ -1,8 +1,6 @@
 package oracle
 
 import (
-	"bytes"
-	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
@@ -31,15 +29,9 @@ func (imp impression) property(name string) (value, bool) {
 	}
 	if kind(raw) == '"' {
 		s, _ := text(raw)
-		return value{text: s}, true
+		return value{text: clean(s)}, true
 	}
 	return value{compact(raw), kind(raw) == '0'}, true
-}
-
-func compact(raw []byte) string {
-	var b bytes.Buffer
-	check(json.Compact(&b, raw))
-	return b.String()
 }
 
 // matches tells whether a definition wants an impression, under which trait

@@ -43,6 +43,9 @@ func (r *Result) impression(defs []Definition, imp impression, place Place) stri
 				value = ""
 			}
 			outcome = r.merge(key, d, imp, value, place)
+			if value == "" && outcome != "change" {
+				outcome = "not_served"
+			}
 		}
 		if slices.Index(outcomes, outcome) < slices.Index(outcomes, best) {
 			best = outcome

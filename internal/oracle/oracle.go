@@ -104,6 +104,7 @@ type DeadLetter struct {
 	Record  Record
 	Index   int  // among the elements of its record, from 0
 	Several bool // the record holds more than one
+	At      int  // where its own bytes begin in the record's value
 	Stage   string
 	Reason  string
 	Value   []byte
@@ -146,7 +147,7 @@ func (r *Result) record(src Source, defs []Definition, ahead time.Duration, rec 
 			r.Outcomes = append(r.Outcomes, "skipped")
 		case e.reason != "":
 			r.Outcomes = append(r.Outcomes, "dead_letter")
-			r.DeadLetters = append(r.DeadLetters, DeadLetter{rec, i, len(elements) > 1, stage, e.reason, e.value})
+			r.DeadLetters = append(r.DeadLetters, DeadLetter{rec, i, len(elements) > 1, e.at, stage, e.reason, e.value})
 		default:
 			r.Outcomes = append(r.Outcomes, r.impression(defs, e.imp, place))
 		}

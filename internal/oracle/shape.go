@@ -3,6 +3,7 @@ package oracle
 import (
 	"bytes"
 	"encoding/json"
+	"slices"
 )
 
 // element is one place of a record.
@@ -10,7 +11,9 @@ type element struct {
 	imp     impression
 	skipped bool
 	reason  string
+	at      int    // where its own bytes begin in the record's value
 	value   []byte // what a dead letter holds
+	alone   bool   // no group is around it
 }
 
 // decode reads all elements of a record's value.
@@ -19,41 +22,49 @@ func decode(src Source, events map[string]bool, value []byte) []element {
 		return []element{{reason: "malformed", value: value}}
 	}
 	if kind(value) != '[' {
-		return decodeOne(src, events, value)
+		start := len(value) - len(bytes.TrimLeft(value, " \t\r\n"))
+		all := decodeOne(src, events, piece{value[start:], start})
+		for i := range all {
+			if all[i].alone {
+				all[i].value = value
+			}
+		}
+		return all
 	}
 	var all []element
-	for _, raw := range items(value) {
-		all = append(all, decodeOne(src, events, raw)...)
+	for _, one := range items(piece{raw: value}) {
+		all = append(all, decodeOne(src, events, one)...)
 	}
 	return all
 }
 
-func decodeOne(src Source, events map[string]bool, raw []byte) []element {
-	if kind(raw) != '{' {
-		return []element{{reason: "unknown_shape", value: raw}}
+func decodeOne(src Source, events map[string]bool, one piece) []element {
+	if kind(one.raw) != '{' {
+		return []element{{reason: "unknown_shape", value: one.raw, at: one.at, alone: true}}
 	}
 	shape := src.Format
 	if shape == "auto" {
-		shape = shapeOf(members(raw))
+		shape = shapeOf(members(one))
 	}
 	var all []element
 	switch shape {
 	case "segment":
-		all = []element{decodeSegment(src, events, raw)}
+		all = []element{decodeSegment(src, events, members(one))}
 	case "split-listener":
-		all = []element{decodeListener(src, raw)}
+		all = []element{decodeListener(src, members(one))}
 	case "split-synchronizer":
-		all = decodeSynchronizer(src, raw)
+		all = decodeSynchronizer(src, one)
 	case "split-bulk":
-		all = decodeGroup(src, raw, "f", "i", nil)
+		all = decodeGroup(src, one, "f", "i", nil)
 	case "split-webhook", "split-export":
-		all = []element{decodeFlat(src, members(raw), nil)}
+		object := members(one)
+		all = []element{decodeFlat(src, object, named(object), nil)}
 	default:
 		all = []element{{reason: "unknown_shape"}}
 	}
 	for i := range all {
 		if all[i].value == nil {
-			all[i].value = raw
+			all[i].value, all[i].at, all[i].alone = one.raw, one.at, true
 		}
 	}
 	return all
@@ -82,106 +93,114 @@ func shapeOf(object []member) string {
 	return ""
 }
 
-func decodeListener(src Source, raw []byte) element {
-	outer := members(raw)
-	inner, found := find(outer, "impression")
-	if !found {
+func decodeListener(src Source, outer []member) element {
+	found := only(outer, "impression")
+	switch {
+	case len(found) == 0:
 		return element{reason: "unknown_shape"}
-	}
-	switch kind(inner) {
-	case 'n':
+	case len(found) > 1:
+		return element{reason: "malformed"}
+	case kind(found[0].raw) == 'n':
 		return element{reason: "missing_user"}
-	case '{':
-		extras := pick(outer, map[string]string{"ip": "machineIp", "hostname": "machineName", "sdkLanguageVersion": "sdkVersion"})
-		return decodeFlat(src, members(inner), extras)
+	case kind(found[0].raw) != '{':
+		return element{reason: "malformed"}
 	}
-	return element{reason: "malformed"}
+	outside := pick(outer, map[string]string{
+		"ip": "machineIp", "hostname": "machineName", "sdkLanguageVersion": "sdkVersion",
+	})
+	inner := members(found[0].piece)
+	return decodeFlat(src, inner, named(inner), outside)
 }
 
-func decodeSynchronizer(src Source, raw []byte) []element {
-	outer := members(raw)
-	groups, found := find(outer, "impressions")
-	if !found {
+// decodeFlat reads an impression whose members stand side by side, of which
+// facts are those under the names of what they tell.
+func decodeFlat(src Source, object, facts, outside []member) element {
+	r := newReader()
+	r.read(facts, outside)
+	for _, m := range only(object, "properties") {
+		r.imp.properties = properties(m.raw)
+	}
+	r.imp.identity = src.identity(r.imp.facts["trafficTypeId"])
+	return r.verdict(src)
+}
+
+func decodeSynchronizer(src Source, one piece) []element {
+	outer := members(one)
+	groups := only(outer, "impressions")
+	if len(groups) == 0 {
+		if len(only(outer, "keyImpressions")) > 0 {
+			return decodeGroup(src, one, "testName", "keyImpressions", nil)
+		}
 		return []element{{reason: "unknown_shape"}}
 	}
-	if kind(groups) == 'n' {
-		return nil
-	}
-	if kind(groups) != '[' {
+	list, bad := listOf(groups)
+	if bad {
 		return []element{{reason: "malformed"}}
 	}
-	extras := pick(outer, map[string]string{"machineIP": "machineIp", "machineIp": "machineIp", "machineName": "machineName", "sdkVersion": "sdkVersion"})
+	outside := pick(outer, map[string]string{
+		"machineIP": "machineIp", "machineIp": "machineIp", "machineName": "machineName", "sdkVersion": "sdkVersion",
+	})
 	var all []element
-	for _, group := range items(groups) {
-		for _, e := range decodeGroup(src, group, "testName", "keyImpressions", extras) {
+	for _, group := range list {
+		for _, e := range decodeGroup(src, group, "testName", "keyImpressions", outside) {
 			if e.value == nil {
-				e.value = group
+				e.value, e.at = group.raw, group.at
 			}
-			e.value = alone(raw, "impressions", e.value)
+			e.value = alone(one, "impressions", e.value)
 			all = append(all, e)
 		}
 	}
 	return all
 }
 
+// listOf returns the elements of what stands under a list's name: none of a
+// missing one.
+func listOf(found []member) (list []piece, bad bool) {
+	if missing(found) && (len(found) == 0 || kind(found[0].raw) == 'n') {
+		return nil, false
+	}
+	if len(found) > 1 || kind(found[0].raw) != '[' {
+		return nil, true
+	}
+	return items(found[0].piece), false
+}
+
 // decodeGroup reads the impressions of one flag.
-func decodeGroup(src Source, raw []byte, flag, list string, extras []member) []element {
-	if kind(raw) != '{' {
-		return []element{{reason: "unknown_shape"}}
-	}
-	group := members(raw)
-	impressions, found := find(group, list)
-	if !found || kind(impressions) == 'n' {
-		return nil
-	}
-	if kind(impressions) != '[' {
+func decodeGroup(src Source, raw piece, flag, list string, outside []member) []element {
+	if kind(raw.raw) != '{' {
 		return []element{{reason: "malformed"}}
 	}
-	outer := append([]member{}, extras...)
-	for _, m := range group {
-		if m.name == flag {
-			outer = append(outer, m)
-		}
+	group := members(raw)
+	if flag == "f" && len(only(group, "f"))+len(only(group, "i")) == 0 {
+		return []element{{reason: "unknown_shape"}}
+	}
+	impressions, bad := listOf(only(group, list))
+	if bad {
+		return []element{{reason: "malformed"}}
 	}
 	var all []element
-	for _, one := range items(impressions) {
+	for _, one := range impressions {
 		e := element{reason: "unknown_shape"}
-		if kind(one) == '{' {
-			e = decodeFlat(src, members(one), outer)
+		if kind(one.raw) == '{' {
+			inner := members(one)
+			facts := named(inner, "split")
+			if flag == "f" {
+				facts = append(facts, pick(inner, short)...)
+			}
+			facts = append(facts, pick(group, map[string]string{flag: "split"})...)
+			e = decodeFlat(src, inner, facts, outside)
 		}
-		e.value = alone(raw, list, one)
+		e.value, e.at = alone(raw, list, one.raw), one.at
 		all = append(all, e)
 	}
 	return all
 }
 
 // alone returns an object with all but one element of a list taken away.
-func alone(object []byte, list string, one []byte) []byte {
-	var b bytes.Buffer
-	b.WriteByte('{')
-	for i, m := range members(object) {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		b.WriteString(quote(m.name) + ":")
-		if m.name == list {
-			b.WriteString("[" + string(one) + "]")
-		} else {
-			b.Write(m.raw)
-		}
-	}
-	b.WriteByte('}')
-	return b.Bytes()
-}
-
-// find returns the first member of a name.
-func find(object []member, name string) ([]byte, bool) {
-	for _, m := range object {
-		if m.name == name {
-			return m.raw, true
-		}
-	}
-	return nil, false
+func alone(object piece, list string, one []byte) []byte {
+	found := only(members(object), list)[0]
+	start := found.at - object.at
+	return slices.Concat(object.raw[:start], []byte("["), one, []byte("]"), object.raw[start+len(found.raw):])
 }
 
 // pick returns the members that have one of the names, renamed.
@@ -189,7 +208,7 @@ func pick(object []member, names map[string]string) []member {
 	var picked []member
 	for _, m := range object {
 		if to, ok := names[m.name]; ok {
-			picked = append(picked, member{to, m.raw})
+			picked = append(picked, member{to, m.piece})
 		}
 	}
 	return picked

@@ -8,7 +8,7 @@ import (
 // earliest is 2010-01-01, in ms.
 const earliest = 1262304000000
 
-var rfc3339 = regexp.MustCompile(`^(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)$`)
+var rfc3339 = regexp.MustCompile(`^(\d{4}-\d\d-\d\d)[Tt](\d\d:\d\d:\d\d)(\.\d+)?([Zz]|[+-](?:[01]\d|2[0-3]):[0-5]\d)$`)
 
 // numberOf reads a number, or a string that holds one.
 func numberOf(raw []byte) (decimal, bool) {
