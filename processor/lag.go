@@ -23,9 +23,12 @@ var errFound = errors.New("found")
 // ctx ends.
 func (p *Processor) watch(ctx context.Context) {
 	for sleep(ctx, lagInterval) {
-		// What can't be done now is done at the next round; a broker that is away
-		// shows in the client's own metrics.
-		if err := p.look(ctx); err != nil && ctx.Err() == nil {
+		// What can't be done now is done at the next round.
+		switch err := p.look(ctx); {
+		case err == nil || ctx.Err() != nil:
+		case isNetwork(err):
+			p.o.Log.Warn("the brokers do not answer; waiting for them", "error", kafka.Explain(err))
+		default:
 			p.o.Log.Warn("measuring lag", "error", kafka.Explain(err))
 		}
 	}

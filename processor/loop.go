@@ -35,11 +35,15 @@ type worker struct {
 }
 
 func newWorker(o *Options, beat *atomic.Int64, ready *atomic.Bool) *worker {
-	w := &worker{o: o, beat: beat, ready: ready, tally: newTally(), state: o.Store.NewOverlay()}
-	w.tasks = newTasks(o)
-	w.out = newOutbox(o, w.tally)
-	w.in = newIntake(o, w.tally, w.out, w.state)
-	return w
+	return &worker{o: o, beat: beat, ready: ready, tasks: newTasks(o)}
+}
+
+// renew gives the worker new memory: that of a seat that failed may still be in
+// its client's hands.
+func (w *worker) renew() {
+	w.tally, w.state = newTally(), w.o.Store.NewOverlay()
+	w.out = newOutbox(w.o, w.tally)
+	w.in = newIntake(w.o, w.tally, w.out, w.state)
 }
 
 // run loops until stop ends or an error comes that a new client can't mend. The
@@ -63,16 +67,14 @@ func (w *worker) run(stop, hard context.Context) error {
 
 // sit takes the worker's seat in the group and processes until something fails.
 func (w *worker) sit(stop, hard context.Context, failures *int) error {
+	w.renew()
 	s, err := newSeat(stop, w.o, w.tasks, w.out)
 	if err != nil {
 		return err
 	}
 	w.seat = s
-	defer func() {
-		w.drop()
-		s.close()
-		w.tasks.forget()
-	}()
+	defer w.tasks.forget()
+	defer s.close()
 	for stop.Err() == nil {
 		w.beat.Store(time.Now().UnixNano())
 		committed, err := w.transaction(stop, hard)

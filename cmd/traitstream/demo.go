@@ -107,7 +107,7 @@ func (m *Main) demoImport(ctx context.Context, a *app, files []string, o demoOpt
 		return ingest.Counts{}, err
 	}
 	defer conn.client.Close()
-	stdin := m.Stdin
+	stdin := m.stdin(ctx)
 	if len(files) == 0 {
 		files, stdin = []string{"-"}, bytes.NewReader(sample)
 	}

@@ -5,11 +5,8 @@ import (
 	"time"
 )
 
-// humanBytes returns a size with a binary unit, "?" for an unknown one.
+// humanBytes returns a size with a binary unit.
 func humanBytes(n int64) string {
-	if n <= 0 {
-		return "?"
-	}
 	units := []string{"B", "KiB", "MiB", "GiB", "TiB"}
 	size, unit := float64(n), 0
 	for size >= 1024 && unit < len(units)-1 {

@@ -2,23 +2,23 @@ package main
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
 	"fmt"
-	"maps"
+	"io"
+	"io/fs"
+	"os"
 	"slices"
-	"strconv"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"traitstream/config"
 	"traitstream/impression"
 	"traitstream/ingest"
 	"traitstream/kafka"
 )
-
-// shownRefusals is how many refused elements an import tells one by one.
-const shownRefusals = 20
 
 type importOptions struct {
 	topic      string
@@ -33,7 +33,8 @@ func (m *Main) importCommand() *cobra.Command {
 		Use:   "import FILE...",
 		Short: "Put files of impressions into a source topic",
 		Long: "Puts files of any known shape into a source topic, one impression a record, keyed by user: JSON lines,\n" +
-			"JSON, Parquet; .gz and .zst too. - is standard input. What is refused goes to the dead letters.",
+			"JSON, Parquet; .gz and .zst too. - is standard input. What is refused goes to the dead letters.\n" +
+			"Source topic and dead letters are created where they are missing.",
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, files []string) error {
 			cfg, err := m.load()
@@ -45,7 +46,7 @@ func (m *Main) importCommand() *cobra.Command {
 	}
 	f := c.Flags()
 	f.StringVar(&o.topic, "topic", "", "source `TOPIC` (default: the first of the configuration)")
-	f.Var(&o.recordTime, "record-time", "timestamp of the records (default: now)")
+	f.Var(&o.recordTime, "record-time", "timestamp of the records: RFC 3339, a date or ms (default: now)")
 	f.BoolVar(&o.lines, "lines", false, "take every line of a file for a record of its own")
 	f.BoolVar(&o.strict, "strict", false, "exit with status 1 if an element was refused")
 	return c
@@ -53,65 +54,96 @@ func (m *Main) importCommand() *cobra.Command {
 
 // importFiles imports files and prints what became of them.
 func (m *Main) importFiles(ctx context.Context, cfg *config.Config, files []string, o importOptions) error {
-	source := pickSource(cfg, o.topic)
+	source, err := pickSource(cfg, o.topic)
+	if err != nil {
+		return err
+	}
+	if err := checkFiles(files); err != nil {
+		return err
+	}
 	target, letters, err := importTopics(ctx, cfg, source)
 	if err != nil {
 		return err
 	}
-	conn, err := connect(ctx, cfg, ingest.ClientOptions(target, letters)...)
+	arrived := &arrivals{topic: target.Name}
+	conn, err := connect(ctx, cfg, append(ingest.ClientOptions(target, letters), kgo.WithHooks(arrived))...)
 	if err != nil {
 		return err
 	}
 	defer conn.client.Close()
 	p := m.newProgress("importing")
 	defer p.close()
-	var refused int
+	refused := refusals{out: p}
 	importer, err := ingest.New(ingest.Options{
 		Client: conn.client, Source: source, Filter: cfg.Set.Filter(), Target: target, DeadLetters: letters,
-		Lines: o.lines, Stdin: m.Stdin, Now: o.recordTime.clock(), OnProgress: p.update,
-		OnRefused: func(file string, line int64, reason impression.Reason, message string) {
-			if refused++; refused <= shownRefusals {
-				fmt.Fprintf(m.Stderr, "%s:%d: %s: %s\n", file, line, reason, message)
-			}
-		},
-		OnIgnored: func(file string) { fmt.Fprintf(m.Stderr, "%s: holds no impressions by its name, left out\n", file) },
+		Lines: o.lines, Stdin: m.stdin(ctx), Now: o.recordTime.clock(),
+		OnProgress: p.update, OnRefused: refused.add,
+		OnIgnored: func(file string) { fmt.Fprintf(p, "%s: by its name it holds no impressions, left out\n", printable(file)) },
 	})
 	if err != nil {
 		return err
 	}
 	start := time.Now()
+	failed := importAll(ctx, importer, files)
+	p.close()
+	refused.close(letters.Name)
+	s := newImportSummary(target.Name, importer.Counts(), arrived.n.Load(), p.bytes(), time.Since(start))
+	if err := m.printImport(s); err != nil {
+		return err
+	}
+	switch {
+	case ctx.Err() != nil:
+		return fmt.Errorf("stopped before the end: %d impressions are in %s; import the files again, what is there twice changes nothing",
+			s.Impressions, s.Topic)
+	case failed == nil && o.strict && refused.n > 0:
+		return fmt.Errorf("%d elements were refused", refused.n)
+	}
+	return failed
+}
+
+func importAll(ctx context.Context, importer *ingest.Importer, files []string) error {
 	for _, file := range files {
-		if err = importer.File(ctx, file); err != nil {
-			break
+		if err := importer.File(ctx, file); err != nil {
+			return err
 		}
 	}
-	p.close()
-	if refused > shownRefusals {
-		fmt.Fprintf(m.Stderr, "and %d more were refused; all of them are in %s\n", refused-shownRefusals, letters.Name)
-	}
-	if failed := m.printImport(importer.Counts(), target.Name, time.Since(start)); err == nil {
-		err = failed
-	}
-	if err == nil && o.strict && refused > 0 {
-		return errReported
-	}
-	return err
+	return nil
 }
 
 // pickSource returns the settings for a topic: its own, or else the first
 // source's.
-func pickSource(cfg *config.Config, topic string) impression.Source {
+func pickSource(cfg *config.Config, topic string) (impression.Source, error) {
+	own := []string{cfg.Output.Topic, cfg.ChangelogTopic(), cfg.InboxTopic(), cfg.ControlTopic(), cfg.DeadLetterTopic()}
+	if slices.Contains(own, topic) {
+		return impression.Source{}, usage("--topic: %s is a topic that the program writes, not a source", topic)
+	}
 	for _, s := range cfg.Sources {
 		if topic == "" || s.Topic == topic {
-			return s.Source
+			return s.Source, nil
 		}
 	}
 	source := cfg.Sources[0].Source
 	source.Topic = topic
-	return source
+	return source, nil
 }
 
-// importTopics finds the topics that an import fills, and creates them.
+// checkFiles finds a misspelt name before anything is imported.
+func checkFiles(files []string) error {
+	for _, file := range files {
+		if file == "-" {
+			continue
+		}
+		_, err := os.Stat(file)
+		if named := (*fs.PathError)(nil); errors.As(err, &named) {
+			return fmt.Errorf("opening %s: %w", file, named.Err)
+		}
+	}
+	return nil
+}
+
+// importTopics finds the source and the dead letters and creates them where
+// they are missing. The other topics are left to run: the number of their
+// partitions depends on all sources.
 func importTopics(ctx context.Context, cfg *config.Config, source impression.Source) (target, letters kafka.Topic, err error) {
 	conn, err := connect(ctx, cfg)
 	if err != nil {
@@ -120,37 +152,48 @@ func importTopics(ctx context.Context, cfg *config.Config, source impression.Sou
 	defer conn.client.Close()
 	own := *cfg
 	own.Sources = []config.Source{{Source: source}}
-	topics, err := kafka.EnsureTopics(ctx, conn.client, &own, kafka.Creation{Own: true, Sources: createdPartitions})
+	topics, err := kafka.EnsureTopics(ctx, conn.client, &own, kafka.Creation{Sources: createdPartitions})
+	if err == nil && topics.DeadLetters.Missing {
+		if err = kafka.CreateTopics(ctx, conn.client, cfg.Kafka.ReplicationFactor, topics.DeadLetters); err == nil {
+			topics, err = kafka.EnsureTopics(ctx, conn.client, &own, kafka.Creation{})
+		}
+	}
 	if err != nil {
 		return target, letters, err
 	}
 	return topics.Sources[source.Topic], topics.DeadLetters, nil
 }
 
-// printImport prints the counts of an import.
-func (m *Main) printImport(c ingest.Counts, topic string, took time.Duration) error {
-	refused := int64(0)
-	for _, n := range c.Refused {
-		refused += n
+// arrivals counts the records of a topic that the broker has taken.
+type arrivals struct {
+	topic string
+	n     atomic.Int64
+}
+
+// OnProduceRecordUnbuffered is called by the client for each record.
+func (a *arrivals) OnProduceRecordUnbuffered(r *kgo.Record, err error) {
+	if err == nil && r.Topic == a.topic {
+		a.n.Add(1)
 	}
-	if m.format == "json" {
-		return json.NewEncoder(m.Stdout).Encode(map[string]any{
-			"topic": topic, "impressions": c.Impressions, "skipped": c.Skipped,
-			"dead_letters": refused, "reasons": c.Refused, "seconds": took.Seconds(),
-		})
+}
+
+// shownRefusals is how many refused elements an import tells one by one.
+const shownRefusals = 20
+
+// refusals tells of refused elements, up to a number.
+type refusals struct {
+	out io.Writer
+	n   int64
+}
+
+func (r *refusals) add(file string, line int64, reason impression.Reason, message string) {
+	if r.n++; r.n <= shownRefusals {
+		fmt.Fprintf(r.out, "%s:%d: %s: %s\n", printable(file), line, reason, printable(message))
 	}
-	t := table{right: map[int]bool{1: true}}
-	t.add("impressions", strconv.FormatInt(c.Impressions, 10), "put into "+topic)
-	if c.Skipped > 0 {
-		t.add("skipped", strconv.FormatInt(c.Skipped, 10), "other calls, or identities that the source skips")
+}
+
+func (r *refusals) close(letters string) {
+	if more := r.n - shownRefusals; more > 0 {
+		fmt.Fprintf(r.out, "and %d more were refused; all of them are in %s\n", more, letters)
 	}
-	for _, reason := range slices.Sorted(maps.Keys(c.Refused)) {
-		t.add("dead letters", strconv.FormatInt(c.Refused[reason], 10), string(reason))
-	}
-	if err := t.print(m.Stdout); err != nil {
-		return err
-	}
-	rate := float64(c.Impressions) / max(took.Seconds(), 1e-3)
-	_, err := fmt.Fprintf(m.Stdout, "%s, %.0f impressions/s\n", humanDuration(took), rate)
-	return err
 }
