@@ -78,7 +78,9 @@ func (m *Main) importFiles(ctx context.Context, cfg *config.Config, files []stri
 		Client: conn.client, Source: source, Filter: cfg.Set.Filter(), Target: target, DeadLetters: letters,
 		Lines: o.lines, Stdin: m.stdin(ctx), Now: o.recordTime.clock(),
 		OnProgress: p.update, OnRefused: refused.add,
-		OnIgnored: func(file string) { fmt.Fprintf(p, "%s: by its name it holds no impressions, left out\n", printable(file)) },
+		OnIgnored: func(file string) {
+			fmt.Fprintf(p, "%s: by its name it holds no impressions, left out\n", printable(file))
+		},
 	})
 	if err != nil {
 		return err
