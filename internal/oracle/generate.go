@@ -17,8 +17,7 @@ type Options struct {
 	Users  int     // distinct ones, at least 1
 	Events int     // impressions a file
 	Faults float64 // share of elements that are bad or no impressions, 0 to 1
-	// Ahead makes some of the faults times that lie just beyond Stamp plus ten
-	// minutes, and some good times just before.
+	// Ahead makes some times lie around Stamp plus ten minutes.
 	Ahead bool
 }
 

@@ -49,7 +49,7 @@ func (g *maker) event() event {
 		plan:        g.plan(),
 	}
 	if g.o.Ahead && g.chance(0.05) {
-		e.time = Stamp + 600_000 - int64(g.Intn(2))
+		e.time = Stamp + 600_000 + int64(g.Intn(3)-1)
 	}
 	if len(g.past) < 500 {
 		g.past = append(g.past, e)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"math/big"
+	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf16"
@@ -159,6 +160,8 @@ func quote(s string) string {
 	return b.String()
 }
 
+var number = regexp.MustCompile(`^-?(0|[1-9]\d*)(\.\d+)?([eE][+-]?\d+)?$`)
+
 // decimal is a number as JSON writes it: digits times ten to an exponent.
 type decimal struct {
 	negative bool
@@ -168,7 +171,7 @@ type decimal struct {
 
 // parseDecimal reads a JSON number, without blanks.
 func parseDecimal(s string) (decimal, bool) {
-	if s == "" || kind([]byte(s+" ")) != '0' || !json.Valid([]byte(s)) || strings.TrimSpace(s) != s {
+	if !number.MatchString(s) {
 		return decimal{}, false
 	}
 	var d decimal
