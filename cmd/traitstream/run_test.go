@@ -66,9 +66,11 @@ func TestRunEmbedded(t *testing.T) {
 	r := s.run(t)
 	succeed(t, "import", "-c", s.config, first)
 	r.until("two changes are out", func() bool { return len(tap()) == 2 })
+	r.until("they are counted", func() bool {
+		return strings.Contains(get(s.http, "/metrics"), `traitstream_changes_total{kind="set"} 2`)
+	})
 	metrics := get(s.http, "/metrics")
 	for _, want := range []string{
-		`traitstream_changes_total{kind="set"} 2`,
 		`traitstream_impressions_total{result="change",source="impressions"} 2`,
 		`traitstream_build_info{`, "traitstream_state_bytes", "traitstream_kafka_", "traitstream_last_commit_timestamp_seconds",
 	} {
