@@ -9,7 +9,6 @@ import (
 	"slices"
 
 	"github.com/spf13/cobra"
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"traitstream/config"
@@ -133,7 +132,7 @@ func (m *Main) demoImport(ctx context.Context, a *app, files []string, o demoOpt
 // key bytes; keys whose last record is a removal are left out.
 func latest(ctx context.Context, cl *kgo.Client, topic string) ([]*kgo.Record, error) {
 	last := map[string]*kgo.Record{}
-	err := readAll(ctx, cl, topic, func(r *kgo.Record) error {
+	err := readTopic(ctx, cl, topic, startPoint{text: fromStart}, func(r *kgo.Record) error {
 		if r.Value == nil {
 			delete(last, string(r.Key))
 		} else {
@@ -147,30 +146,4 @@ func latest(ctx context.Context, cl *kgo.Client, topic string) ([]*kgo.Record, e
 	}
 	slices.SortFunc(records, func(a, b *kgo.Record) int { return bytes.Compare(a.Key, b.Key) })
 	return records, err
-}
-
-// readAll calls fn for all that stands in a topic now, partition by partition.
-func readAll(ctx context.Context, cl *kgo.Client, topic string, fn func(*kgo.Record) error) error {
-	adm := kadm.NewClient(cl)
-	starts, err := adm.ListStartOffsets(ctx, topic)
-	if err == nil {
-		err = starts.Error()
-	}
-	if err != nil {
-		return fmt.Errorf("looking up the start of %s: %w", topic, err)
-	}
-	ends, err := adm.ListEndOffsets(ctx, topic)
-	if err == nil {
-		err = ends.Error()
-	}
-	if err != nil {
-		return fmt.Errorf("looking up the end of %s: %w", topic, err)
-	}
-	for _, end := range ends.Offsets().Sorted() {
-		start, _ := starts.Lookup(topic, end.Partition)
-		if err := kafka.ReadPartition(ctx, cl, topic, end.Partition, start.Offset, end.At, fn); err != nil {
-			return fmt.Errorf("reading %s, partition %d: %w", topic, end.Partition, err)
-		}
-	}
-	return nil
 }

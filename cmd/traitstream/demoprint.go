@@ -171,7 +171,7 @@ type refusal struct {
 // printRefused prints each refused element as file:line: reason.
 func (m *Main) printRefused(ctx context.Context, a *app) error {
 	var refused []refusal
-	err := readAll(ctx, a.conn.client, a.topics.DeadLetters.Name, func(r *kgo.Record) error {
+	err := readTopic(ctx, a.conn.client, a.topics.DeadLetters.Name, startPoint{text: fromStart}, func(r *kgo.Record) error {
 		refused = append(refused, refusalOf(r))
 		return nil
 	})

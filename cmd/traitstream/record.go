@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"fmt"
@@ -10,39 +11,66 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"traitstream/schemas"
 )
 
-// printRecord prints a record as a line.
-func (m *Main) printRecord(r *kgo.Record) error {
-	at := r.Timestamp.UTC()
-	if m.format == "json" {
-		_, err := m.Stdout.Write(recordJSON(r, at))
+// recordPrinter prints records, a line each.
+type recordPrinter struct {
+	out  *bufio.Writer
+	json bool
+}
+
+func (p *recordPrinter) print(r *kgo.Record) error {
+	if p.json {
+		_, err := p.out.Write(recordJSON(r, r.Timestamp.UTC()))
 		return err
 	}
-	line := fmt.Sprintf("%s  %d:%d  %s  %s", at.Format("2006-01-02 15:04:05.000"), r.Partition, r.Offset,
-		textOf(r.Key), textOf(r.Value))
-	if r.Value == nil {
-		for _, h := range r.Headers {
-			line += fmt.Sprintf("  %s=%s", h.Key, textOf(h.Value))
-		}
-	}
-	_, err := fmt.Fprintln(m.Stdout, line)
+	_, err := p.out.WriteString(recordText(r))
 	return err
 }
 
-// textOf returns bytes for people.
-func textOf(b []byte) string {
-	if b == nil {
-		return "null"
+// recordText returns a record as a line for people. Left out are the headers
+// that every change has.
+func recordText(r *kgo.Record) string {
+	at := r.Timestamp.UTC().Format("2006-01-02 15:04:05.000")
+	if r.Timestamp.UnixMilli() == noTimestamp {
+		at = "no timestamp"
 	}
-	return printable(string(b))
+	var b strings.Builder
+	fmt.Fprintf(&b, "%-23s  %-8s  %s  %s", at, fmt.Sprintf("%d:%d", r.Partition, r.Offset), textOf(r.Key), textOf(r.Value))
+	for _, h := range r.Headers {
+		if h.Key != schemas.HeaderChangeID && h.Key != schemas.HeaderApp {
+			fmt.Fprintf(&b, "  %s=%s", printable(h.Key), textOf(h.Value))
+		}
+	}
+	b.WriteByte('\n')
+	return b.String()
 }
 
-// recordJSON returns a record as an object on a line.
+// textOf returns bytes for people, JSON without blanks.
+func textOf(b []byte) string {
+	if utf8.Valid(b) && b != nil {
+		if compact, ok := compactJSON(b); ok {
+			b = compact
+		}
+		return printable(string(b))
+	}
+	return printable(stringOf(b))
+}
+
+// noTimestamp is what a record without one has, in ms since 1970.
+const noTimestamp = -1
+
+// recordJSON returns a record as an object on a line; at is its timestamp.
 func recordJSON(r *kgo.Record, at time.Time) []byte {
+	timestamp := "null"
+	if at.UnixMilli() != noTimestamp {
+		timestamp = at.Format(`"2006-01-02T15:04:05.000Z07:00"`)
+	}
 	var b bytes.Buffer
-	fmt.Fprintf(&b, `{"topic":%s,"partition":%d,"offset":%d,"timestamp":%q,"key":%s,"value":%s,"headers":[`,
-		quote(r.Topic), r.Partition, r.Offset, at.Format("2006-01-02T15:04:05.000Z07:00"), jsonOf(r.Key), jsonOf(r.Value))
+	fmt.Fprintf(&b, `{"topic":%s,"partition":%d,"offset":%d,"timestamp":%s,"key":%s,"value":%s,"headers":[`,
+		quote(r.Topic), r.Partition, r.Offset, timestamp, jsonOf(r.Key), jsonOf(r.Value))
 	for i, h := range r.Headers {
 		if i > 0 {
 			b.WriteByte(',')
@@ -56,13 +84,17 @@ func recordJSON(r *kgo.Record, at time.Time) []byte {
 // jsonOf returns bytes as JSON: JSON as it is, other text as a string, what is
 // no UTF-8 in base64.
 func jsonOf(b []byte) string {
-	if v := jsontext.Value(b); len(b) > 0 && v.IsValid(jsontext.AllowDuplicateNames(true)) {
-		v = v.Clone()
-		if v.Compact(jsontext.AllowDuplicateNames(true), jsontext.PreserveRawStrings(true)) == nil {
-			return string(v)
-		}
+	if compact, ok := compactJSON(b); ok {
+		return string(compact)
 	}
 	return stringOf(b)
+}
+
+// compactJSON returns what is JSON without blanks, and nothing else changed.
+func compactJSON(b []byte) ([]byte, bool) {
+	v := jsontext.Value(bytes.Clone(b))
+	err := v.Compact(jsontext.AllowDuplicateNames(true), jsontext.PreserveRawStrings(true))
+	return v, err == nil
 }
 
 // stringOf returns bytes as a JSON string, or as base64.
@@ -77,8 +109,7 @@ func stringOf(b []byte) string {
 	return string(encoded)
 }
 
-// quote returns text as a JSON string, of which no part can be taken for HTML's
-// escapes.
+// quote returns text as a JSON string, in which < stays what it is.
 func quote(text string) string {
 	var b strings.Builder
 	e := json.NewEncoder(&b)
