@@ -39,7 +39,7 @@ func (g *maker) event() event {
 	}
 	e := event{
 		user:        g.users[g.Intn(len(g.users))],
-		flag:        g.pick("back_end_roll_algorithm", "new_checkout", "new-checkout", "New_Checkout", "prüfung\n🦊", "{split}"),
+		flag:        g.pick("back_end_roll_algorithm", "new_checkout", "new-checkout", "New_Checkout", "prüfung\n🦊", "{environmentName}"),
 		treatment:   g.treatment(),
 		label:       g.label(),
 		environment: g.pick("Prod-Default", "Prod-Default", "Prod-Default", "Staging-Default"),

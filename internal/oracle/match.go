@@ -1,6 +1,7 @@
 package oracle
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,14 +41,15 @@ func (d Definition) matches(imp impression) (name, val string, ok bool) {
 	if imp.event != "" && imp.event != d.Event {
 		return "", "", false
 	}
-	name = d.Name
+	var facts []string
 	for _, fact := range []string{"split", "environmentName", "environmentId"} {
 		s, ok := imp.facts[fact]
 		if !ok && strings.Contains(d.Name, "{"+fact+"}") {
 			return "", "", false
 		}
-		name = strings.ReplaceAll(name, "{"+fact+"}", s)
+		facts = append(facts, "{"+fact+"}", s)
 	}
+	name = strings.NewReplacer(facts...).Replace(d.Name)
 	if d.Property == "treatment" {
 		val = quote(imp.facts["treatment"])
 	} else {
@@ -109,7 +111,7 @@ func (v value) holds(operator, operand string) bool {
 	case "before", "after":
 		a, aok := moment(v.text)
 		b, bok := moment(operand)
-		return aok && bok && ordered(operator, a.compare(b))
+		return aok && bok && ordered(operator, cmp.Compare(a, b))
 	}
 	panic("no operator " + operator)
 }
@@ -126,18 +128,17 @@ func ordered(operator string, c int) bool {
 	return c >= 0
 }
 
-// moment reads a date, a time or a number, in ms.
-func moment(s string) (decimal, bool) {
+// moment reads a date, a time or a number, in ms as 64 bits hold them.
+func moment(s string) (int64, bool) {
 	if d, ok := parseDecimal(s); ok {
-		return d, true
+		n, _, fits := d.integer()
+		return n, fits
 	}
-	ms, ok := parseRFC3339(s)
-	if !ok {
-		t, err := time.Parse(time.DateOnly, s)
-		ms, ok = t.UnixMilli(), err == nil
+	if ms, ok := parseRFC3339(s); ok {
+		return ms, true
 	}
-	d, _ := parseDecimal(strconv.FormatInt(ms, 10))
-	return d, ok
+	t, err := time.Parse(time.DateOnly, s)
+	return t.UnixMilli(), err == nil
 }
 
 var unable = []string{

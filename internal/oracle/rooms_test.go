@@ -271,7 +271,7 @@ func TestRoomsAgreeOnConditions(t *testing.T) {
 	texts := []string{"on", "off", "o", "", "ON", "größe-xl", "default rule", "Prod-Default", "0c3a9f10-9d3e-11ee-8c90-0242ac120002", "7f1d2b40", "go", "6.10", "6.1",
 		"6.9.0", "user-1", "user-", "in", "12", "12.0", "true", "1665436973468", "b1", "ip-1", "10.0.0.7", "pro", `{"a":[1,"x\u0000/"]}`, "[]", "🦊", "2026-03-02", "new_checkout"}
 	numbers := []string{"12", "1.2e1", "6.1", "-0", "-0.0005", "1665436973468", "1665436973467.5", "1e400", "-1e400", "99999999999999999999", "100000000000000000000"}
-	times := []string{"2026-03-02", "2026-03-02T00:00:00Z", "2026-03-01T23:59:59.999+00:00", "1772409600000", "1665436973468", "2022-10-10T21:22:53.468Z", "12"}
+	times := []string{"2026-03-02", "2026-03-02T00:00:00Z", "2026-03-01T23:59:59.999+00:00", "1772409600000", "1665436973468", "2022-10-10T21:22:53.468Z", "12", "1665436973468.9", "-1e3"}
 	properties := []string{"split", "treatment", "label", "environmentName", "environmentId", "splitVersionNumber", "key", "bucketingKey", "trafficTypeId", "sdk",
 		"sdkVersion", "machineName", "machineIp", "source", "properties.plan", "properties.plan", "properties.other"}
 	condition := rapid.Custom(func(t *rapid.T) oracle.Cond {
