@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"runtime"
 	"testing"
 	"time"
 
@@ -18,12 +19,15 @@ import (
 //	go test ./processor -run '^$' -bench Pipe -benchtime 1x
 func BenchmarkPipe(b *testing.B) {
 	const events = 200_000
+	var before, after runtime.MemStats
+	allocs := uint64(0)
 	for b.Loop() {
 		b.StopTimer()
 		w := newWorld(b, "", 4)
 		w.fill(events)
 		m := w.member("")
 		ctx, stop := context.WithCancel(b.Context())
+		runtime.ReadMemStats(&before)
 		b.StartTimer()
 		done := make(chan error)
 		go func() { done <- m.Run(ctx) }()
@@ -31,6 +35,8 @@ func BenchmarkPipe(b *testing.B) {
 			b.Fatal(err)
 		}
 		b.StopTimer()
+		runtime.ReadMemStats(&after)
+		allocs += after.Mallocs - before.Mallocs
 		stop()
 		if err := <-done; err != nil {
 			b.Fatal(err)
@@ -38,6 +44,7 @@ func BenchmarkPipe(b *testing.B) {
 		m.close()
 		b.StartTimer()
 	}
+	b.ReportMetric(float64(allocs)/float64(events)/float64(b.N), "allocs/event")
 	b.ReportMetric(float64(events)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
 }
 
