@@ -43,7 +43,7 @@ func TestSameBytesWhateverTheBatches(t *testing.T) {
 			[]string{"on", "off", "control"}[rng.IntN(3)], int64(rng.IntN(50))))
 	}
 	var dumps [][]string
-	for _, chunks := range []int{1, 4, 40} {
+	for _, chunks := range []int{1, 4, 16} {
 		w := newWorld(t, "traits: [{name: \"{split}\", not_served: clear}]", 3)
 		dir := t.TempDir()
 		for chunk := range slices.Chunk(input, len(input)/chunks) {
