@@ -66,6 +66,11 @@ type Key struct {
 	Identity, User, Trait string
 }
 
+// JSON returns the key of the traits topic's records.
+func (k Key) JSON() string {
+	return `{"identity":` + quote(k.Identity) + `,"id":` + quote(k.User) + `,"trait":` + quote(k.Trait) + `}`
+}
+
 // Trait is what is known of a trait in the end.
 type Trait struct {
 	SeenAt  int64  // of the register, ms since 1970
