@@ -97,6 +97,11 @@ func (w *worker) transaction(stop, hard context.Context) (committed bool, err er
 		return false, err
 	}
 	w.ready.Store(w.tasks.ready())
+	if !w.tasks.settled() {
+		if err := w.seat.settle(hard); err != nil {
+			return false, err
+		}
+	}
 	records, err := w.poll(stop, idlePoll)
 	if err != nil || len(records) == 0 {
 		return false, err

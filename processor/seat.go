@@ -153,6 +153,16 @@ func (s *seat) begin() error {
 	return nil
 }
 
+// settle takes the session past a revoke: it would abort the next transaction,
+// and not tell of another revoke before that. An empty one does.
+func (s *seat) settle(ctx context.Context) error {
+	if err := s.begin(); err != nil {
+		return err
+	}
+	_, err := s.end(ctx, kgo.TryAbort)
+	return err
+}
+
 // produce sends the records and waits until the brokers have them all.
 func (s *seat) produce(ctx context.Context, records []*kgo.Record, done func(*kgo.Record, error)) error {
 	for _, r := range records {

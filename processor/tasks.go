@@ -21,6 +21,7 @@ type tasks struct {
 	mu     sync.Mutex
 	placed bool // whether the group has given an assignment, an empty one too
 	owned  map[int32]*task
+	lost   bool   // whether tasks went since settled was last asked
 	wake   func() // ends the poll that is under way
 }
 
@@ -81,6 +82,8 @@ func (t *tasks) assigned(_ context.Context, cl *kgo.Client, partitions map[strin
 func (t *tasks) revoked(_ context.Context, _ *kgo.Client, partitions map[string][]int32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	t.lost = true
+	defer t.wake()
 	for _, number := range partitions[t.o.Topics.Inbox.Name] {
 		t.dropLocked(number)
 	}
@@ -119,6 +122,15 @@ func (t *tasks) resume(s *seat) error {
 			return nil
 		}
 	}
+}
+
+// settled tells, once, whether tasks went since it was last asked.
+func (t *tasks) settled() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	lost := t.lost
+	t.lost = false
+	return !lost
 }
 
 // ready tells whether there was an assignment and all of it is restored.
