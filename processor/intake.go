@@ -203,8 +203,8 @@ func (in *intake) element(a *arrival, e *impression.Element) {
 }
 
 func (in *intake) sight(r *kgo.Record, place trait.Place, task int32, imp *impression.Impression, m *trait.Match) {
-	if one, other, found := in.mixed.Saw(m.Trait, imp.EnvironmentName); found {
-		in.o.Log.Warn(trait.MixedEnvironments(one, other))
+	if warning := in.mixed.Saw(m, imp); warning != "" {
+		in.o.Log.Warn(warning)
 	}
 	key := trait.Key{Identity: imp.Identity, User: imp.User, Trait: m.Trait}
 	in.sightings = append(in.sightings, sighting{

@@ -1,40 +1,93 @@
 package trait
 
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"traitstream/impression"
+)
+
 // watchedTraits bounds the traits that Environments remembers.
 const watchedTraits = 10_000
 
 // Environments finds a trait that is fed by several environments, which is most
 // often a mistake: a user's treatment in staging then overwrites that in
-// production. It serves one goroutine.
+// production. A definition with a condition on the environment is taken for
+// meant. It serves one goroutine.
 type Environments struct {
-	first map[string]string // by trait
+	first map[string]environment // by trait
 	found bool
 }
 
-// NewEnvironments returns one that has seen nothing.
-func NewEnvironments() *Environments { return &Environments{first: map[string]string{}} }
+// environment is where a trait was fed from first, by name and by id, each of
+// which an impression may lack.
+type environment struct{ name, id string }
 
-// Saw takes note that a definition's trait was fed from an environment, by its
-// name, and returns the two environments when they are the first that meet in
-// one trait. Definitions whose names tell the environment are no mistake.
-func (e *Environments) Saw(trait, environment []byte) (one, other string, found bool) {
-	if e.found || environment == nil {
-		return "", "", false
+// NewEnvironments returns one that has seen nothing.
+func NewEnvironments() *Environments { return &Environments{first: map[string]environment{}} }
+
+// Saw takes note of an impression and of a match that it gave. The first time
+// that two environments meet in one trait it says so, and how to tell them
+// apart; else it returns nothing.
+func (e *Environments) Saw(m *Match, imp *impression.Impression) (warning string) {
+	if e.found || m.Definition.separates() {
+		return ""
 	}
-	before, ok := e.first[string(trait)]
+	first, known := e.first[string(m.Trait)]
+	if !known && len(e.first) == watchedTraits {
+		return ""
+	}
+	property, before, now := "environmentName", &first.name, imp.EnvironmentName
+	if now == nil {
+		property, before, now = "environmentId", &first.id, imp.EnvironmentID
+	}
 	switch {
-	case !ok && len(e.first) < watchedTraits:
-		e.first[string(trait)] = string(environment)
-	case ok && before != string(environment):
+	case now == nil || *before == string(now):
+	case *before == "":
+		*before = string(now)
+		e.first[string(m.Trait)] = first
+	default:
 		e.found, e.first = true, nil
-		return before, string(environment), true
+		return mixed(m, property, *before, string(now))
 	}
-	return "", "", false
+	return ""
 }
 
-// MixedEnvironments says what Saw has found, and how to tell the two apart.
-func MixedEnvironments(one, other string) string {
-	return "one trait is fed by the environments " + one + " and " + other + ": " +
-		"if that is not meant, give its definition the condition `where: {environmentName: " + one + "}`, " +
-		"or put {environmentName} into its name"
+// separates tells whether the definition has a condition on the environment.
+func (d *Definition) separates() bool {
+	for _, c := range d.Where {
+		if c.of.fact == environmentName || c.of.fact == environmentID {
+			return true
+		}
+	}
+	for _, branch := range d.Any {
+		for _, c := range branch {
+			if c.of.fact == environmentName || c.of.fact == environmentID {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func mixed(m *Match, property, one, other string) string {
+	keep := one
+	if strings.HasPrefix(strings.ToLower(other), "prod") {
+		keep = other
+	}
+	return fmt.Sprintf("one trait, %s of %s, is fed by the environments %s and %s, which overwrite each other; "+
+		"if that is not meant, give its definition the condition `where: {%s: %s}` or put {%[5]s} into its name",
+		quoted(string(m.Trait)), quoted(m.Definition.Name.String()), quoted(one), quoted(other), property, quoted(keep))
+}
+
+// plain is text that needs no quotes, in a sentence and in YAML.
+var plain = regexp.MustCompile(`^[\pL\pN_][\pL\pN_./ -]*$`)
+
+func quoted(text string) string {
+	if plain.MatchString(text) {
+		return text
+	}
+	return strconv.Quote(text)
 }

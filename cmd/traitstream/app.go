@@ -23,15 +23,19 @@ import (
 // defaultConfig is read where it exists and no other file is named.
 const defaultConfig = "traitstream.yaml"
 
-// load reads the configuration.
-func (m *Main) load() (*config.Config, error) {
-	path := m.configFile
-	if path == "" {
+// configPath returns the file that is read, or nothing.
+func (m *Main) configPath() string {
+	if m.configFile == "" {
 		if _, err := os.Stat(defaultConfig); err == nil {
-			path = defaultConfig
+			return defaultConfig
 		}
 	}
-	cfg, err := config.Load(path)
+	return m.configFile
+}
+
+// load reads the configuration.
+func (m *Main) load() (*config.Config, error) {
+	cfg, err := config.Load(m.configPath())
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, errUsage{err}
 	}

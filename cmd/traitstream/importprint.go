@@ -1,7 +1,6 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -38,7 +37,7 @@ func newImportSummary(topic string, c ingest.Counts, arrived, bytes int64, took 
 
 func (m *Main) printImport(s importSummary) error {
 	if m.format == "json" {
-		return json.NewEncoder(m.Stdout).Encode(s)
+		return m.printJSON(s)
 	}
 	t := table{right: map[int]bool{1: true}}
 	t.add("impressions", strconv.FormatInt(s.Impressions, 10), "put into "+s.Topic)

@@ -2,10 +2,7 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
-	"maps"
-	"slices"
+	"errors"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -18,65 +15,75 @@ import (
 )
 
 const (
-	// sampleRecords is how many records of each partition are looked at, from
+	// sampleOffsets is how many offsets of each partition are looked at, from
 	// its end.
-	sampleRecords = 1000
-	sampleTime    = 20 * time.Second
+	sampleOffsets = 1000
+	// sampleTime bounds the look at all sources.
+	sampleTime = 20 * time.Second
 )
+
+// clockAhead is the reason of an impression that lies too far after its record.
+const clockAhead impression.Reason = "clock_ahead"
 
 // sourceSample is what the newest records of a source are like.
 type sourceSample struct {
 	topic       string
-	impressions int
-	forwarded   int // that another task would have to merge
+	impressions int // to be processed
+	forwarded   int // those of them that another task would have to merge
+	unwanted    int // those of them that feed no trait
 	skipped     int
-	refused     map[impression.Reason]int
-	mixed       [2]string // environments that feed one trait, if any do
+	refused     map[impression.Reason]int64
 }
 
-// sampleSources looks at the newest records of each source.
-func sampleSources(ctx context.Context, cl *kgo.Client, cfg *config.Config, topics *kafka.Topics) ([]sourceSample, error) {
-	ctx, cancel := context.WithTimeout(ctx, sampleTime)
+// sampleSources looks at the newest records of each source, as far as it gets
+// in its time. The warning tells of environments that meet in one trait.
+func sampleSources(ctx context.Context, cl *kgo.Client, cfg *config.Config, topics *kafka.Topics) (all []sourceSample, warning string, err error) {
+	limited, cancel := context.WithTimeout(ctx, sampleTime)
 	defer cancel()
 	environments := trait.NewEnvironments()
-	var samples []sourceSample
 	for _, source := range cfg.Sources {
 		s := sampler{
-			sample:       sourceSample{topic: source.Topic, refused: map[impression.Reason]int{}},
+			sample:       sourceSample{topic: source.Topic, refused: map[impression.Reason]int64{}},
 			tasks:        topics.Tasks,
+			maxAhead:     cfg.Processor.MaxClockAhead,
 			decoder:      impression.NewDecoder(source.Source, cfg.Set.Filter()),
 			matcher:      cfg.Set.NewMatcher(),
 			environments: environments,
+			warning:      &warning,
 		}
-		if err := s.read(ctx, cl); err != nil {
-			return nil, err
+		if err := s.read(limited, cl); err != nil && (ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded)) {
+			return nil, "", err
 		}
-		samples = append(samples, s.sample)
+		all = append(all, s.sample)
 	}
-	return samples, nil
+	return all, warning, nil
 }
 
 type sampler struct {
 	sample       sourceSample
 	tasks        int32
+	maxAhead     time.Duration
 	decoder      *impression.Decoder
 	matcher      *trait.Matcher
 	environments *trait.Environments
+	warning      *string // where to put it
 }
 
+// read looks at the end of each partition, up to what is decided, so that it
+// waits for no transaction.
 func (s *sampler) read(ctx context.Context, cl *kgo.Client) error {
 	adm := kadm.NewClient(cl)
-	starts, err := adm.ListStartOffsets(ctx, s.sample.topic)
+	starts, err := listed(adm.ListStartOffsets(ctx, s.sample.topic))
 	if err != nil {
-		return fmt.Errorf("looking up the start of %s: %w", s.sample.topic, kafka.Explain(err))
+		return err
 	}
-	ends, err := adm.ListCommittedOffsets(ctx, s.sample.topic)
+	ends, err := listed(adm.ListCommittedOffsets(ctx, s.sample.topic))
 	if err != nil {
-		return fmt.Errorf("looking up the end of %s: %w", s.sample.topic, kafka.Explain(err))
+		return err
 	}
 	for _, end := range ends.Offsets().Sorted() {
 		start, _ := starts.Lookup(s.sample.topic, end.Partition)
-		from := max(start.Offset, end.At-sampleRecords)
+		from := max(start.Offset, end.At-sampleOffsets)
 		if err := kafka.ReadPartition(ctx, cl, s.sample.topic, end.Partition, from, end.At, s.record); err != nil {
 			return err
 		}
@@ -85,18 +92,18 @@ func (s *sampler) read(ctx context.Context, cl *kgo.Client) error {
 }
 
 func (s *sampler) record(r *kgo.Record) error {
-	for _, e := range s.decoder.Decode(nil, r.Value) {
-		switch e.Outcome {
-		case impression.Skipped:
+	elements := s.decoder.Decode(nil, r.Value)
+	for i := range elements {
+		e := &elements[i]
+		switch {
+		case e.Outcome == impression.Skipped:
 			s.sample.skipped++
-		case impression.Refused:
+		case e.Outcome == impression.Refused:
 			s.sample.refused[e.Reason]++
-		case impression.Accepted:
-			s.sample.impressions++
-			if kafka.Partition(e.Impression.User, s.tasks) != r.Partition {
-				s.sample.forwarded++
-			}
-			s.match(&e.Impression)
+		case s.ahead(&e.Impression, r):
+			s.sample.refused[clockAhead]++
+		default:
+			s.impression(&e.Impression, r.Partition)
 		}
 	}
 	s.decoder.Reset()
@@ -104,44 +111,23 @@ func (s *sampler) record(r *kgo.Record) error {
 	return nil
 }
 
-func (s *sampler) match(imp *impression.Impression) {
-	matches, _ := s.matcher.Match(nil, imp)
-	for _, m := range matches {
-		if one, other, found := s.environments.Saw(m.Trait, imp.EnvironmentName); found {
-			s.sample.mixed = [2]string{one, other}
-		}
-	}
+func (s *sampler) ahead(imp *impression.Impression, r *kgo.Record) bool {
+	at := r.Timestamp.UnixMilli()
+	return at != noTimestamp && imp.SeenAt-at > s.maxAhead.Milliseconds()
 }
 
-func (m *Main) printSamples(samples []sourceSample) error {
-	t := table{right: map[int]bool{1: true, 2: true, 3: true, 4: true}}
-	t.add("SOURCE", "SAMPLED", "FORWARDED", "SKIPPED", "REFUSED")
-	for _, s := range samples {
-		if s.mixed != [2]string{} {
-			fmt.Fprintln(m.Stderr, "warning:", trait.MixedEnvironments(s.mixed[0], s.mixed[1]))
-		}
-		refused := 0
-		for _, reason := range slices.Sorted(maps.Keys(s.refused)) {
-			refused += s.refused[reason]
-		}
-		share := 0.0
-		if s.impressions > 0 {
-			share = float64(s.forwarded) / float64(s.impressions)
-		}
-		if m.format == "json" {
-			err := json.NewEncoder(m.Stdout).Encode(map[string]any{
-				"source": s.topic, "sampled": s.impressions, "forwarded": share, "skipped": s.skipped,
-				"refused": refused, "reasons": s.refused,
-			})
-			if err != nil {
-				return err
-			}
-			continue
-		}
-		t.add(s.topic, fmt.Sprint(s.impressions), fmt.Sprintf("%.1f %%", share*100), fmt.Sprint(s.skipped), fmt.Sprint(refused))
+func (s *sampler) impression(imp *impression.Impression, partition int32) {
+	s.sample.impressions++
+	if kafka.Partition(imp.User, s.tasks) != partition {
+		s.sample.forwarded++
 	}
-	if m.format == "json" {
-		return nil
+	matches, verdict := s.matcher.Match(nil, imp)
+	if verdict == trait.NoMatch {
+		s.sample.unwanted++
 	}
-	return t.print(m.Stdout)
+	for i := range matches {
+		if warning := s.environments.Saw(&matches[i], imp); warning != "" {
+			*s.warning = warning
+		}
+	}
 }

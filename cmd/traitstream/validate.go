@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -38,29 +39,48 @@ func (m *Main) validateCommand() *cobra.Command {
 func (m *Main) printProblems(problems config.Problems) {
 	for _, p := range problems {
 		if m.format == "json" {
-			_ = json.NewEncoder(m.Stdout).Encode(p) // the exit status tells it too
+			_ = m.printJSON(p) // the exit status tells it too
 			continue
 		}
 		fmt.Fprintln(m.Stderr, p)
 	}
 }
 
+// validation is what validate says of a valid configuration.
+type validation struct {
+	Valid   bool     `json:"valid"`
+	File    string   `json:"file,omitempty"`
+	App     string   `json:"app"`
+	Sources []string `json:"sources"`
+	Traits  []string `json:"traits"`
+	Output  string   `json:"output"`
+}
+
 func (m *Main) printValid(cfg *config.Config) error {
-	var sources, traits []string
+	v := validation{Valid: true, File: m.configPath(), App: cfg.App, Output: cfg.Output.Topic}
 	for _, s := range cfg.Sources {
-		sources = append(sources, s.Topic)
+		v.Sources = append(v.Sources, s.Topic)
 	}
 	for _, d := range cfg.Traits {
-		traits = append(traits, d.Name.String())
+		v.Traits = append(v.Traits, d.Name.String())
 	}
 	if m.format == "json" {
-		return json.NewEncoder(m.Stdout).Encode(map[string]any{
-			"valid": true, "app": cfg.App, "sources": sources, "traits": traits, "output": cfg.Output.Topic,
-		})
+		return m.printJSON(v)
 	}
-	_, err := fmt.Fprintf(m.Stdout, "the configuration is valid: %s reads %s, computes %s, writes %s\n",
-		cfg.App, strings.Join(sources, ", "), strings.Join(traits, ", "), cfg.Output.Topic)
+	what := v.File + " is valid"
+	if v.File == "" {
+		what = "there is no " + defaultConfig + ", so the defaults hold"
+	}
+	_, err := fmt.Fprintf(m.Stdout, "%s: %s reads %s, computes %s, writes %s\n",
+		what, v.App, strings.Join(v.Sources, ", "), strings.Join(v.Traits, ", "), v.Output)
 	return err
+}
+
+// printJSON prints an object on a line.
+func (m *Main) printJSON(v any) error {
+	e := json.NewEncoder(m.Stdout)
+	e.SetEscapeHTML(false)
+	return e.Encode(v)
 }
 
 // validateOnline checks the topics and looks at a sample of the sources.
@@ -80,31 +100,38 @@ func (m *Main) validateOnline(ctx context.Context, cfg *config.Config) error {
 	if err := m.printTopics(topics); err != nil {
 		return err
 	}
-	samples, err := sampleSources(ctx, conn.client, cfg, topics)
+	samples, warning, err := sampleSources(ctx, conn.client, cfg, topics)
 	if err != nil {
 		return err
 	}
+	if warning != "" {
+		fmt.Fprintln(m.Stderr, "warning:", warning)
+	}
 	return m.printSamples(samples)
+}
+
+// topicState is what validate says of one of the program's topics.
+type topicState struct {
+	Topic      string `json:"topic"`
+	Partitions int32  `json:"partitions"`
+	Missing    bool   `json:"missing"`
 }
 
 func (m *Main) printTopics(topics *kafka.Topics) error {
 	t := table{right: map[int]bool{1: true}}
 	t.add("TOPIC", "PARTITIONS", "STATE")
 	for _, topic := range []kafka.Topic{topics.Traits, topics.Changelog, topics.Inbox, topics.DeadLetters} {
-		state := "as it should be"
-		if topic.Missing {
-			state = "missing; run creates it"
-		}
 		if m.format == "json" {
-			err := json.NewEncoder(m.Stdout).Encode(map[string]any{
-				"topic": topic.Name, "partitions": topic.Partitions, "missing": topic.Missing,
-			})
-			if err != nil {
+			if err := m.printJSON(topicState{topic.Name, topic.Partitions, topic.Missing}); err != nil {
 				return err
 			}
 			continue
 		}
-		t.add(topic.Name, fmt.Sprint(topic.Partitions), state)
+		state := "as it should be"
+		if topic.Missing {
+			state = "missing; run creates it"
+		}
+		t.add(topic.Name, strconv.Itoa(int(topic.Partitions)), state)
 	}
 	if m.format == "json" {
 		return nil
