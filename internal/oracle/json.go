@@ -11,6 +11,9 @@ import (
 	"unicode/utf8"
 )
 
+// blanks may stand between tokens.
+const blanks = " \t\r\n"
+
 // piece is a JSON value as it stands at a place of its record's value.
 type piece struct {
 	raw []byte
@@ -55,7 +58,7 @@ func next(d *json.Decoder, around piece) piece {
 
 // kind tells a value's JSON type by its first byte: one of { [ " t f n 0.
 func kind(raw []byte) byte {
-	c := bytes.TrimLeft(raw, " \t\r\n")[0]
+	c := bytes.TrimLeft(raw, blanks)[0]
 	if c == '-' || c >= '0' && c <= '9' {
 		return '0'
 	}

@@ -22,8 +22,8 @@ func decode(src Source, events map[string]bool, value []byte) []element {
 		return []element{{reason: "malformed", value: value}}
 	}
 	if kind(value) != '[' {
-		start := len(value) - len(bytes.TrimLeft(value, " \t\r\n"))
-		all := decodeOne(src, events, piece{value[start:], start})
+		start := len(value) - len(bytes.TrimLeft(value, blanks))
+		all := decodeOne(src, events, piece{bytes.Trim(value, blanks), start})
 		for i := range all {
 			if all[i].alone {
 				all[i].value = value

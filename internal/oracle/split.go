@@ -21,7 +21,7 @@ func SplitFile(data []byte, forceLines bool) []Value {
 	var all []Value
 	line := 1
 	for {
-		rest := bytes.TrimLeft(data, " \t\r\n")
+		rest := bytes.TrimLeft(data, blanks)
 		line += bytes.Count(data[:len(data)-len(rest)], []byte("\n"))
 		if len(rest) == 0 {
 			return all
@@ -47,7 +47,7 @@ func lines(data []byte) []Value {
 }
 
 func blank(line []byte) bool {
-	return len(bytes.TrimLeft(line, " \t\r\n")) == 0
+	return len(bytes.TrimLeft(line, blanks)) == 0
 }
 
 // isLines looks at the first line that is not blank.
