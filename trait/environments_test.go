@@ -43,7 +43,7 @@ func TestEnvironments(t *testing.T) {
 		{"an id of its own each", free, []sighting{{"a", "", "1f"}, {"a", "Production", ""}, {"a", "", "2f"}}, "1f and 2f"},
 		{"separated by where", where, []sighting{{"a", "", "1f"}, {"a", "", "2f"}}, ""},
 		{"separated by any", either, []sighting{{"a", "QA", ""}, {"a", "Production", ""}}, ""},
-		{"said once", free, []sighting{{"b", "QA", ""}, {"b", "QA", ""}}, ""},
+		{"one environment", free, []sighting{{"b", "QA", ""}, {"b", "QA", ""}}, ""},
 	} {
 		e := NewEnvironments()
 		last := len(test.sightings) - 1

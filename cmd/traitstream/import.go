@@ -65,31 +65,21 @@ func (m *Main) importFiles(ctx context.Context, cfg *config.Config, files []stri
 	if err != nil {
 		return err
 	}
-	arrived := &arrivals{topic: target.Name}
-	conn, err := connect(ctx, cfg, append(ingest.ClientOptions(target, letters), kgo.WithHooks(arrived))...)
-	if err != nil {
-		return err
-	}
-	defer conn.client.Close()
 	p := m.newProgress("importing")
 	defer p.close()
 	refused := refusals{out: p}
-	importer, err := ingest.New(ingest.Options{
-		Client: conn.client, Source: source, Filter: cfg.Set.Filter(), Target: target, DeadLetters: letters,
-		Lines: o.lines, Stdin: m.stdin(ctx), Now: o.recordTime.clock(),
-		OnProgress: p.update, OnRefused: refused.add,
-		OnIgnored: func(file string) {
-			fmt.Fprintf(p, "%s: by its name it holds no impressions, left out\n", printable(file))
-		},
-	})
-	if err != nil {
-		return err
-	}
 	start := time.Now()
-	failed := importAll(ctx, importer, files)
+	counts, failed := importAll(ctx, cfg, files, ingest.Options{
+		Source: source, Filter: cfg.Set.Filter(), Target: target, DeadLetters: letters,
+		Lines: o.lines, Stdin: m.stdin(ctx), Now: o.recordTime.clock(),
+		OnProgress: p.update, OnRefused: refused.add, OnIgnored: p.ignored,
+	})
 	p.close()
 	refused.close(letters.Name)
-	s := newImportSummary(target.Name, importer.Counts(), arrived.n.Load(), p.bytes(), time.Since(start))
+	if failed != nil && counts.Refused == nil {
+		return failed // before it began
+	}
+	s := newImportSummary(target.Name, counts, p.bytes(), time.Since(start))
 	if err := m.printImport(s); err != nil {
 		return err
 	}
@@ -103,13 +93,27 @@ func (m *Main) importFiles(ctx context.Context, cfg *config.Config, files []stri
 	return failed
 }
 
-func importAll(ctx context.Context, importer *ingest.Importer, files []string) error {
+// importAll imports files and counts the impressions that the broker has taken.
+func importAll(ctx context.Context, cfg *config.Config, files []string, o ingest.Options) (ingest.Counts, error) {
+	arrived := &arrivals{topic: o.Target.Name}
+	conn, err := connect(ctx, cfg, append(ingest.ClientOptions(o.Target, o.DeadLetters), kgo.WithHooks(arrived))...)
+	if err != nil {
+		return ingest.Counts{}, err
+	}
+	defer conn.client.Close()
+	o.Client = conn.client
+	importer, err := ingest.New(o)
+	if err != nil {
+		return ingest.Counts{}, err
+	}
 	for _, file := range files {
-		if err := importer.File(ctx, file); err != nil {
-			return err
+		if err = importer.File(ctx, file); err != nil {
+			break
 		}
 	}
-	return nil
+	counts := importer.Counts()
+	counts.Impressions = arrived.n.Load()
+	return counts, err
 }
 
 // pickSource returns the settings for a topic: its own, or else the first

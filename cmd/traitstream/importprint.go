@@ -23,15 +23,15 @@ type importSummary struct {
 	PerSecond   float64                     `json:"per_second"` // impressions
 }
 
-func newImportSummary(topic string, c ingest.Counts, arrived, bytes int64, took time.Duration) importSummary {
+func newImportSummary(topic string, c ingest.Counts, bytes int64, took time.Duration) importSummary {
 	s := importSummary{
-		Topic: topic, Impressions: arrived, Skipped: c.Skipped, Reasons: c.Refused,
+		Topic: topic, Impressions: c.Impressions, Skipped: c.Skipped, Reasons: c.Refused,
 		Bytes: bytes, Seconds: took.Seconds(),
 	}
 	for _, n := range c.Refused {
 		s.DeadLetters += n
 	}
-	s.PerSecond = float64(arrived) / max(s.Seconds, 1e-3)
+	s.PerSecond = float64(c.Impressions) / max(s.Seconds, 1e-3)
 	return s
 }
 

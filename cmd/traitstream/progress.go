@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
@@ -93,6 +94,11 @@ func (p *progress) Write(lines []byte) (int, error) {
 		return p.errs.Write(lines)
 	}
 	return p.bars.Write(lines)
+}
+
+// ignored tells of a file that was left out.
+func (p *progress) ignored(file string) {
+	fmt.Fprintf(p, "%s: by its name it holds no impressions, left out\n", printable(file))
 }
 
 // bytes returns how many were read in all.

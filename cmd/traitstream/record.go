@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -50,13 +51,17 @@ func recordText(r *kgo.Record) string {
 
 // textOf returns bytes for people, JSON without blanks.
 func textOf(b []byte) string {
-	if utf8.Valid(b) && b != nil {
-		if compact, ok := compactJSON(b); ok {
-			b = compact
-		}
-		return printable(string(b))
+	if b == nil {
+		return "null"
 	}
-	return printable(stringOf(b))
+	if compact, ok := compactJSON(b); ok {
+		b = compact
+	}
+	if !utf8.Valid(b) {
+		quoted := strconv.Quote(string(b))
+		return quoted[1 : len(quoted)-1]
+	}
+	return printable(string(b))
 }
 
 // noTimestamp is what a record without one has, in ms since 1970.

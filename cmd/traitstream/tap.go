@@ -83,7 +83,7 @@ func (m *Main) tap(ctx context.Context, cfg *config.Config, o tapOptions) error 
 	out := bufio.NewWriterSize(m.Stdout, 64<<10)
 	p := &recordPrinter{out: out, json: m.format == "json"}
 	if !o.untilEnd {
-		return follow(ctx, conn.options, o, p)
+		return m.follow(ctx, conn.options, o, p)
 	}
 	if err := readTopic(ctx, conn.client, o.topic, o.from, p.print); err != nil {
 		_ = out.Flush() // what was read; the first error is the one to tell
@@ -92,8 +92,9 @@ func (m *Main) tap(ctx context.Context, cfg *config.Config, o tapOptions) error 
 	return out.Flush()
 }
 
-// follow prints what is committed from now on until ctx ends.
-func follow(ctx context.Context, options []kgo.Opt, o tapOptions, p *recordPrinter) error {
+// follow prints what is committed from now on, until ctx ends or nobody reads
+// what is printed.
+func (m *Main) follow(ctx context.Context, options []kgo.Opt, o tapOptions, p *recordPrinter) error {
 	reader, err := kgo.NewClient(append([]kgo.Opt{
 		kgo.ConsumeTopics(o.topic), kgo.ConsumeStartOffset(o.from.offset()),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.MetadataMaxAge(lookAround),
@@ -102,21 +103,29 @@ func follow(ctx context.Context, options []kgo.Opt, o tapOptions, p *recordPrint
 		return fmt.Errorf("setting up the Kafka client: %w", err)
 	}
 	defer reader.Close()
-	for {
-		fetches := reader.PollFetches(ctx)
-		for _, r := range fetches.Records() {
-			if err := p.print(r); err != nil {
-				return err
-			}
-		}
-		if err := p.out.Flush(); err != nil {
+	for ctx.Err() == nil && !abandoned(m.Stdout) {
+		if err := poll(ctx, reader, p); err != nil {
 			return err
 		}
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err := fetches.Err(); err != nil {
-			return fmt.Errorf("reading %s: %w", o.topic, kafka.Explain(err))
+	}
+	return nil
+}
+
+// poll prints what comes within a second.
+func poll(ctx context.Context, reader *kgo.Client, p *recordPrinter) error {
+	limited, cancel := context.WithTimeout(ctx, time.Second)
+	defer cancel()
+	fetches := reader.PollFetches(limited)
+	for _, r := range fetches.Records() {
+		if err := p.print(r); err != nil {
+			return err
 		}
 	}
+	if err := p.out.Flush(); err != nil {
+		return err
+	}
+	if err := fetches.Err(); err != nil && limited.Err() == nil {
+		return fmt.Errorf("reading: %w", kafka.Explain(err))
+	}
+	return nil
 }
