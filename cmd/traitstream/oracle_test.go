@@ -3,6 +3,8 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -80,12 +82,33 @@ func TestDemoAgreesWithTheOracle(t *testing.T) {
 	}
 }
 
-func compareDemo(t *testing.T, setup oracleSetup, files []oracle.File) {
+// The examples that the decoders were written from, as lines and as they are.
+func TestDemoAgreesOnTheExamples(t *testing.T) {
+	paths, err := filepath.Glob("../../internal/oracle/testdata/*.json*")
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no examples: %v", err)
+	}
+	var files []oracle.File
+	for _, path := range paths {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files = append(files, oracle.File{Name: filepath.Base(path), Data: data})
+	}
+	for name, setup := range oracleSetups {
+		t.Run(name, func(t *testing.T) { compareDemo(t, setup, files) })
+		t.Run(name+", as lines", func(t *testing.T) { compareDemo(t, setup, files, "--lines") })
+	}
+}
+
+func compareDemo(t *testing.T, setup oracleSetup, files []oracle.File, flags ...string) {
 	dir := t.TempDir()
-	paths, records, places := oracleRecords(t, dir, setup.source.Topic, files)
+	lines := slices.Contains(flags, "--lines")
+	paths, records, places := oracleRecords(t, dir, setup.source.Topic, files, lines)
 	want := oracle.Run([]oracle.Source{setup.source}, setup.defs, 10*time.Minute, records)
 
-	args := append([]string{"demo", "-c", write(t, dir, "c.yaml", setup.yaml), "--record-time", "2026-03-02T10:20:00Z"}, paths...)
+	args := append([]string{"demo", "-c", write(t, dir, "c.yaml", setup.yaml), "--record-time", "2026-03-02T10:20:00Z"}, slices.Concat(flags, paths)...)
 	status, stdout, stderr := program(t, "", append(args, "--format", "json")...)
 	if status != exitDone {
 		t.Fatalf("status %d: %s", status, stderr)
@@ -115,11 +138,11 @@ type filePlace struct {
 
 // oracleRecords writes the files and returns each of their values as a record,
 // with the place of each by its offset.
-func oracleRecords(t *testing.T, dir, topic string, files []oracle.File) (paths []string, records []oracle.Record, places []filePlace) {
+func oracleRecords(t *testing.T, dir, topic string, files []oracle.File, lines bool) (paths []string, records []oracle.Record, places []filePlace) {
 	for _, f := range files {
 		path := write(t, dir, f.Name, string(f.Data))
 		paths = append(paths, path)
-		for _, v := range oracle.SplitFile(f.Data, false) {
+		for _, v := range oracle.SplitFile(f.Data, lines) {
 			records = append(records, oracle.Record{Topic: topic, Offset: int64(len(records)), Timestamp: oracle.Stamp, Value: v.Data})
 			places = append(places, filePlace{path, v.Line})
 		}
