@@ -119,8 +119,7 @@ func importAll(ctx context.Context, cfg *config.Config, files []string, o ingest
 // pickSource returns the settings for a topic: its own, or else the first
 // source's.
 func pickSource(cfg *config.Config, topic string) (impression.Source, error) {
-	own := []string{cfg.Output.Topic, cfg.ChangelogTopic(), cfg.InboxTopic(), cfg.ControlTopic(), cfg.DeadLetterTopic()}
-	if slices.Contains(own, topic) {
+	if slices.Contains(ownTopics(cfg), topic) {
 		return impression.Source{}, usage("--topic: %s is a topic that the program writes, not a source", topic)
 	}
 	for _, s := range cfg.Sources {

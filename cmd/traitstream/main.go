@@ -113,6 +113,8 @@ func (m *Main) command() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return errUsage{err} })
 	root.AddCommand(m.demoCommand(), m.runCommand(), m.importCommand(), m.tapCommand(), m.validateCommand(), m.versionCommand())
 	root.AddCommand(m.laterCommands()...)
+	m.completions(root)
+	root.InitDefaultCompletionCmd()
 	asUsage(root)
 	return root
 }

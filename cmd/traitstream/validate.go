@@ -57,10 +57,7 @@ type validation struct {
 }
 
 func (m *Main) printValid(cfg *config.Config) error {
-	v := validation{Valid: true, File: m.configPath(), App: cfg.App, Output: cfg.Output.Topic}
-	for _, s := range cfg.Sources {
-		v.Sources = append(v.Sources, s.Topic)
-	}
+	v := validation{Valid: true, File: m.configPath(), App: cfg.App, Sources: sourceTopics(cfg), Output: cfg.Output.Topic}
 	for _, d := range cfg.Traits {
 		v.Traits = append(v.Traits, d.Name.String())
 	}
