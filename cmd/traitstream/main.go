@@ -62,9 +62,6 @@ func usage(format string, args ...any) error { return errUsage{fmt.Errorf(format
 func (m *Main) Run(ctx context.Context, args []string) int {
 	root := m.command()
 	root.SetArgs(args)
-	root.SetIn(m.Stdin)
-	root.SetOut(m.Stdout)
-	root.SetErr(m.Stderr)
 	err := root.ExecuteContext(ctx)
 	return m.report(err)
 }
@@ -113,8 +110,11 @@ func (m *Main) command() *cobra.Command {
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return errUsage{err} })
 	root.AddCommand(m.demoCommand(), m.runCommand(), m.importCommand(), m.tapCommand(), m.validateCommand(), m.versionCommand())
 	root.AddCommand(m.laterCommands()...)
+	root.SetIn(m.Stdin)
+	root.SetOut(m.Stdout)
+	root.SetErr(m.Stderr)
 	m.completions(root)
-	root.InitDefaultCompletionCmd()
+	root.InitDefaultCompletionCmd() // now, that its arguments are looked at too; it prints where root does
 	asUsage(root)
 	return root
 }
