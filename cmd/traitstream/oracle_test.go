@@ -70,7 +70,7 @@ traits:
 // partitions changes nothing.
 func TestDemoAgreesWithTheOracle(t *testing.T) {
 	options := []oracle.Options{
-		{Users: 2000, Events: 2500, Faults: 0.1, Ahead: true},
+		{Users: 2000, Events: 1200, Faults: 0.1, Ahead: true},
 		{Users: 15, Events: 500, Faults: 0.3, Ahead: true},
 	}
 	for name, setup := range oracleSetups {

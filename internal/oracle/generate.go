@@ -2,7 +2,7 @@ package oracle
 
 import (
 	"fmt"
-	"math/rand"
+	"math/rand/v2"
 	"strings"
 )
 
@@ -38,7 +38,7 @@ type maker struct {
 // which are broken, and one of values over several lines. The same seed and
 // options give the same files.
 func Generate(seed int64, o Options) []File {
-	g := &maker{Rand: rand.New(rand.NewSource(seed)), o: o, shapes: shapes}
+	g := &maker{Rand: rand.New(rand.NewPCG(uint64(seed), 0)), o: o, shapes: shapes}
 	for i := range o.Users {
 		g.users = append(g.users, user(i))
 	}
@@ -102,13 +102,13 @@ func (g *maker) sequence() []byte {
 // impressions it may hold.
 func (g *maker) value() (string, int) {
 	if g.chance(0.7) {
-		return g.element(g.shapes[g.Intn(len(g.shapes))])
+		return g.element(g.shapes[g.IntN(len(g.shapes))])
 	}
-	n := g.Intn(7)
+	n := g.IntN(7)
 	var all []string
 	total := 1
 	for range n {
-		one, made := g.element(g.shapes[g.Intn(len(g.shapes))])
+		one, made := g.element(g.shapes[g.IntN(len(g.shapes))])
 		all = append(all, one)
 		total += made
 	}
@@ -123,12 +123,12 @@ func (g *maker) element(s shape) (string, int) {
 			`{"impressions":{}}`, `{"impressions":[null,{"testName":"x","keyImpressions":{}}]}`, `{"f":"x"}`, `{"f":"x","i":"y"}`,
 			`{"f":1,"i":[{},{"k":"u"}]}`, `{"impressions":[],"impressions":[]}`, `{"f":"x","i":null}`), 1
 	}
-	return s.make(g)
+	return s.write(g)
 }
 
 func (g *maker) chance(p float64) bool { return g.Float64() < p }
 
-func (g *maker) pick(from ...string) string { return from[g.Intn(len(from))] }
+func (g *maker) pick(from ...string) string { return from[g.IntN(len(from))] }
 
 // gap is what may stand between tokens.
 func (g *maker) gap() string {
@@ -137,9 +137,9 @@ func (g *maker) gap() string {
 
 // breakLine makes a line that is no JSON.
 func (g *maker) breakLine(line string) string {
-	switch g.Intn(7) {
+	switch g.IntN(7) {
 	case 0:
-		return line[:g.Intn(len(line))]
+		return line[:g.IntN(len(line))]
 	case 1:
 		return strings.Replace(line, "}", ",}", 1) + "}"
 	case 2:

@@ -24,8 +24,8 @@ var environments = map[string]string{
 // little, so that ties come about.
 func (g *maker) event() event {
 	if len(g.past) > 0 && g.chance(0.25) {
-		e := g.past[g.Intn(len(g.past))]
-		switch g.Intn(5) {
+		e := g.past[g.IntN(len(g.past))]
+		switch g.IntN(5) {
 		case 0:
 			e.treatment = g.treatment()
 		case 1:
@@ -38,23 +38,23 @@ func (g *maker) event() event {
 		return e
 	}
 	e := event{
-		user:        g.users[g.Intn(len(g.users))],
+		user:        g.users[g.IntN(len(g.users))],
 		flag:        g.pick("back_end_roll_algorithm", "new_checkout", "new-checkout", "New_Checkout", "prüfung\n🦊", "{environmentName}"),
 		treatment:   g.treatment(),
 		label:       g.label(),
 		environment: g.pick("Prod-Default", "Prod-Default", "Prod-Default", "Staging-Default"),
-		time:        Stamp - int64(g.Intn(1800))*1000 + int64(g.Intn(3)),
-		version:     1665436973467 + int64(g.Intn(3)),
+		time:        Stamp - int64(g.IntN(1800))*1000 + int64(g.IntN(3)),
+		version:     1665436973467 + int64(g.IntN(3)),
 		trafficType: g.pick("7f1d2b40", "7f1d2b40", "8a2e3c50", "9b3f4d60", ""),
 		plan:        g.plan(),
 	}
 	if g.o.Ahead && g.chance(0.05) {
-		e.time = Stamp + 600_000 + int64(g.Intn(3)-1)
+		e.time = Stamp + 600_000 + int64(g.IntN(3)-1)
 	}
 	if len(g.past) < 500 {
 		g.past = append(g.past, e)
 	} else {
-		g.past[g.Intn(len(g.past))] = e
+		g.past[g.IntN(len(g.past))] = e
 	}
 	return e
 }
@@ -76,7 +76,7 @@ func (g *maker) plan() string {
 // number writes a whole number as exporters may.
 func (g *maker) number(n int64) string {
 	s := strconv.FormatInt(n, 10)
-	switch g.Intn(8) {
+	switch g.IntN(8) {
 	case 0:
 		return `"` + s + `"`
 	case 1:
@@ -95,7 +95,7 @@ func (g *maker) clock(ms int64, iso bool) string {
 		}
 		return g.number(ms)
 	}
-	t := time.UnixMilli(ms).In(time.FixedZone("", []int{0, 0, 0, 3600, -19800}[g.Intn(5)]))
+	t := time.UnixMilli(ms).In(time.FixedZone("", []int{0, 0, 0, 3600, -19800}[g.IntN(5)]))
 	s := t.Format("2006-01-02T15:04:05.000") + g.pick("", "", "9", "999999999")
 	if ms%1000 == 0 && g.chance(0.5) {
 		s = t.Format("2006-01-02T15:04:05")

@@ -48,8 +48,8 @@ func (g *maker) quote(s string) string {
 func (g *maker) spoil(all []pair) []pair {
 	all = slices.Clone(all)
 	for len(all) > 0 && g.chance(g.o.Faults/2) {
-		i := g.Intn(len(all))
-		switch g.Intn(5) {
+		i := g.IntN(len(all))
+		switch g.IntN(5) {
 		case 0:
 			all = slices.Delete(all, i, i+1)
 		case 1:
@@ -78,7 +78,7 @@ func (g *maker) bad(name string) string {
 	if list := name == "i" || name == "keyImpressions"; list {
 		return g.pick(`null`, `[]`, `{}`, `5`, `"x"`, `[7]`, `[null,[]]`)
 	}
-	switch g.Intn(3) {
+	switch g.IntN(3) {
 	case 0:
 		return g.pick(`null`, `""`, `5`, `true`, `{}`, `[]`, `{"a":[1]}`)
 	case 1:

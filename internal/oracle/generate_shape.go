@@ -5,8 +5,8 @@ import "strings"
 // shape is one of the ways to write impressions.
 type shape struct {
 	name string
-	// make makes an object, and tells how many impressions it may hold.
-	make func(*maker) (string, int)
+	// write makes an object, and tells how many impressions it may hold.
+	write func(*maker) (string, int)
 }
 
 var shapes = []shape{
@@ -22,8 +22,8 @@ var shapes = []shape{
 // pair is a member to be written: a name and JSON.
 type pair struct{ name, json string }
 
-func one(make func(*maker, event) string) func(*maker) (string, int) {
-	return func(g *maker) (string, int) { return make(g, g.event()), 1 }
+func one(write func(*maker, event) string) func(*maker) (string, int) {
+	return func(g *maker) (string, int) { return write(g, g.event()), 1 }
 }
 
 func webhook(g *maker, e event) string {
@@ -83,9 +83,9 @@ func listener(g *maker, e event) string {
 
 func synchronizer(g *maker) (string, int) {
 	total := 1
-	groups := make([]string, g.Intn(3))
+	groups := make([]string, g.IntN(3))
 	for i := range groups {
-		e, n := g.event(), g.Intn(4)
+		e, n := g.event(), g.IntN(4)
 		list := make([]string, n)
 		for j := range list {
 			next := g.event()
@@ -103,7 +103,7 @@ func synchronizer(g *maker) (string, int) {
 }
 
 func bulk(g *maker) (string, int) {
-	e, n := g.event(), g.Intn(5)
+	e, n := g.event(), g.IntN(5)
 	list := make([]string, n)
 	for j := range list {
 		next := g.event()
@@ -144,7 +144,7 @@ func (g *maker) rest(all []pair, e event) []pair {
 		return all
 	}
 	properties := g.object([]pair{{"plan", e.plan}, {"other", `{"plan":1}`}})
-	switch g.Intn(4) {
+	switch g.IntN(4) {
 	case 0:
 		properties = g.quote(properties)
 	case 1:
