@@ -66,12 +66,7 @@ type running struct {
 
 func start(t *testing.T, args ...string) *running {
 	t.Helper()
-	ctx, cancel := context.WithCancel(t.Context())
-	r := &running{t: t, cancel: cancel, done: make(chan int, 1), stdout: &output{}, stderr: &output{}}
-	m := &Main{Stdin: strings.NewReader(""), Stdout: r.stdout, Stderr: r.stderr}
-	go func() { r.done <- m.Run(ctx, args) }()
-	t.Cleanup(func() { r.stop() })
-	return r
+	return startWith(t, strings.NewReader(""), args...)
 }
 
 // stop interrupts the command and returns its status.

@@ -59,6 +59,23 @@ func (s *startPoint) list(ctx context.Context, adm *kadm.Client, topic string) (
 	return listed(adm.ListEndOffsets(ctx, topic))
 }
 
+// after leaves out the records of each partition that come before the first one
+// at the time: the broker counts what was aborted, and the ends of transactions,
+// when it looks for that.
+func (s *startPoint) after(fn func(*kgo.Record) error) func(*kgo.Record) error {
+	if s.at.IsZero() {
+		return fn
+	}
+	begun := map[int32]bool{}
+	return func(r *kgo.Record) error {
+		if !begun[r.Partition] && r.Timestamp.Before(s.at) {
+			return nil
+		}
+		begun[r.Partition] = true
+		return fn(r)
+	}
+}
+
 // listed looks for errors of single partitions too.
 func listed(offsets kadm.ListedOffsets, err error) (kadm.ListedOffsets, error) {
 	if err == nil {
@@ -82,6 +99,7 @@ func readTopic(ctx context.Context, cl *kgo.Client, topic string, from startPoin
 	if err != nil {
 		return err
 	}
+	fn = from.after(fn)
 	for _, end := range ends.Offsets().Sorted() {
 		start, ok := starts.Lookup(topic, end.Partition)
 		if !ok {

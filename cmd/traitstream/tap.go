@@ -103,26 +103,27 @@ func (m *Main) follow(ctx context.Context, options []kgo.Opt, o tapOptions, p *r
 		return fmt.Errorf("setting up the Kafka client: %w", err)
 	}
 	defer reader.Close()
+	fn := o.from.after(p.print)
 	for ctx.Err() == nil && !abandoned(m.Stdout) {
-		if err := poll(ctx, reader, p); err != nil {
+		if err := poll(ctx, reader, fn); err != nil {
+			return err
+		}
+		if err := p.out.Flush(); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// poll prints what comes within a second.
-func poll(ctx context.Context, reader *kgo.Client, p *recordPrinter) error {
+// poll calls fn for what comes within a second.
+func poll(ctx context.Context, reader *kgo.Client, fn func(*kgo.Record) error) error {
 	limited, cancel := context.WithTimeout(ctx, time.Second)
 	defer cancel()
 	fetches := reader.PollFetches(limited)
 	for _, r := range fetches.Records() {
-		if err := p.print(r); err != nil {
+		if err := fn(r); err != nil {
 			return err
 		}
-	}
-	if err := p.out.Flush(); err != nil {
-		return err
 	}
 	if err := fetches.Err(); err != nil && limited.Err() == nil {
 		return fmt.Errorf("reading: %w", kafka.Explain(err))
