@@ -5,6 +5,7 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/vbauerster/mpb/v8"
@@ -13,6 +14,9 @@ import (
 
 // logInterval is how often progress is logged where there is no terminal.
 const logInterval = 5 * time.Second
+
+// barWidth is that of a bar without the words around it, in columns.
+const barWidth = 30
 
 // progress shows how far the reading of files is: a bar for each file on a
 // terminal, a log line now and then elsewhere. What is written to it appears on
@@ -39,7 +43,7 @@ func (m *Main) newProgress(what string) *progress {
 }
 
 func newBars(w io.Writer) *mpb.Progress {
-	return mpb.New(mpb.WithOutput(w), mpb.WithWidth(40), mpb.WithAutoRefresh())
+	return mpb.New(mpb.WithOutput(w), mpb.WithAutoRefresh())
 }
 
 // update takes the bytes of a file that were read; total is 0 where it is not
@@ -76,13 +80,13 @@ func (p *progress) tell(total int64) {
 }
 
 func (p *progress) newBar(total int64) *mpb.Bar {
-	name := mpb.PrependDecorators(decor.Name(p.what + " " + printable(p.file) + " "))
+	name := mpb.PrependDecorators(decor.Name(p.what + " " + printable(filepath.Base(p.file))))
 	speed := decor.AverageSpeed(decor.SizeB1024(0), "% .1f")
 	if total == 0 {
 		return p.bars.New(0, mpb.NopStyle(), mpb.BarRemoveOnComplete(), name,
 			mpb.AppendDecorators(decor.CurrentKibiByte("% .1f"), decor.Name("  "), speed))
 	}
-	return p.bars.AddBar(total, mpb.BarRemoveOnComplete(), name,
+	return p.bars.AddBar(total, mpb.BarRemoveOnComplete(), mpb.BarWidth(barWidth), name,
 		mpb.AppendDecorators(
 			decor.CountersKibiByte("% .1f / % .1f"), decor.Name("  "), speed,
 			decor.Name("  "), decor.AverageETA(decor.ET_STYLE_GO)))
