@@ -82,7 +82,7 @@ func readTrue(text []byte) (operand, error) {
 func always(*operand, impression.Kind, []byte) bool { return true }
 
 func numeric(holds func(compared int) bool) func(*operand, impression.Kind, []byte) bool {
-	return func(o *operand, kind impression.Kind, text []byte) bool {
+	return func(o *operand, _ impression.Kind, text []byte) bool {
 		n, ok := parseNumber(text)
 		return ok && holds(n.compare(o.number))
 	}

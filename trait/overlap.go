@@ -1,89 +1,42 @@
 package trait
 
-// mark is a place of a name pattern: one byte, or a wildcard.
-type mark int16
+import "slices"
 
-const (
-	anyByte  mark = 256 + iota // exactly one byte
-	anyBytes                   // none or more
-)
+// maxNames bounds the names of a rule that are listed.
+const maxNames = 256
 
-// maxPatterns bounds the ways in which the values of conditions are put into a
-// name. Beyond it a placeholder stands for any text, which is on the safe side.
-const maxPatterns = 256
-
-// coincide tells whether two rules can yield the same trait name, of whatever
-// impressions. A placeholder stands for any text that is not empty or, where
-// conditions limit the fact to a few values, for one of these; so "{split}" and
-// "x_{split}" coincide (flags "x_a" and "a"), but not where the first wants
-// flag a and the second flag b.
+// coincide tells whether two rules yield the same trait name for certain: a
+// name without placeholders, or with such as conditions limit to a few values,
+// that both have. Templates that only may coincide, such as "{split}" and
+// "plan", do so if a flag is called plan; then the first that matches an
+// impression feeds the trait.
 func coincide(a, b *rule) bool {
-	for _, p := range patterns(a) {
-		for _, q := range patterns(b) {
-			if intersect(p, q) {
-				return true
-			}
-		}
+	names, ok := listNames(a)
+	if !ok {
+		return false
 	}
-	return false
+	others, ok := listNames(b)
+	return ok && slices.ContainsFunc(names, func(n string) bool { return slices.Contains(others, n) })
 }
 
-func patterns(r *rule) [][]mark {
-	all := [][]mark{nil}
+// listNames returns the names that a rule can yield, if they are few.
+func listNames(r *rule) ([]string, bool) {
+	names := []string{""}
 	for _, part := range r.Name.parts {
 		texts := []string{part.text}
 		if part.fact != noFact {
 			var limited bool
-			texts, limited = r.values(part.fact)
-			if !limited || len(all)*len(texts) > maxPatterns {
-				for i := range all {
-					all[i] = append(all[i], anyByte, anyBytes)
-				}
-				continue
+			if texts, limited = r.values(part.fact); !limited || len(names)*len(texts) > maxNames {
+				return nil, false
 			}
 		}
-		var longer [][]mark
-		for _, head := range all {
+		var longer []string
+		for _, name := range names {
 			for _, text := range texts {
-				longer = append(longer, appendMarks(head[:len(head):len(head)], text))
+				longer = append(longer, name+text)
 			}
 		}
-		all = longer
+		names = longer
 	}
-	return all
-}
-
-func appendMarks(dst []mark, text string) []mark {
-	for i := range len(text) {
-		dst = append(dst, mark(text[i]))
-	}
-	return dst
-}
-
-// intersect tells whether some text fits both patterns. It fills the table of
-// "the rest of a from i and the rest of b from j have a text in common" from
-// the end, a row at a time.
-func intersect(a, b []mark) bool {
-	below := make([]bool, len(b)+1)
-	row := make([]bool, len(b)+1)
-	for i := len(a); i >= 0; i-- {
-		for j := len(b); j >= 0; j-- {
-			skipA := i < len(a) && a[i] == anyBytes
-			skipB := j < len(b) && b[j] == anyBytes
-			switch {
-			case skipA && (below[j] || j < len(b) && row[j+1]):
-				row[j] = true
-			case skipB && (row[j+1] || i < len(a) && below[j]):
-				row[j] = true
-			case skipA || skipB:
-				row[j] = false
-			case i == len(a) || j == len(b):
-				row[j] = i == len(a) && j == len(b)
-			default:
-				row[j] = (a[i] == b[j] || a[i] == anyByte || b[j] == anyByte) && below[j+1]
-			}
-		}
-		below, row = row, below
-	}
-	return below[0]
+	return names, true
 }

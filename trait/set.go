@@ -20,8 +20,8 @@ type Set struct {
 // NewSet compiles definitions. Their order counts where two yield the same
 // name for one impression: it is then the first one's. It returns a
 // [*DefinitionError] for each problem, joined: a missing name, the same name
-// text twice, an unknown property, and two definitions that can feed the same
-// trait but disagree on property or not_served.
+// text twice, an unknown property, and two definitions that for certain feed
+// the same trait but disagree on property or not_served.
 func NewSet(defs []Definition) (*Set, error) {
 	s := &Set{}
 	var problems []error
@@ -93,7 +93,7 @@ func (s *Set) conflict(r *rule) *DefinitionError {
 		}
 		if coincide(r, other) {
 			return &DefinitionError{Field: field, Err: fmt.Errorf(
-				"%q and %q of trait %d can yield the same trait name, so they must agree, but it is %s here and %s there",
+				"%q and %q of trait %d yield the same trait name, so they must agree, but it is %s here and %s there",
 				r.Name, other.Name, i+1, mine, theirs)}
 		}
 	}

@@ -6,10 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"pgregory.net/rapid"
-
-	"traitstream/impression"
 )
 
 func set(t testing.TB, defs ...Definition) *Set {
@@ -38,8 +34,9 @@ func TestSetErrors(t *testing.T) {
 		{"a property without name", []Definition{{Name: name(t, "a"), Property: "properties."}}, 0, "property", "unknown property"},
 		{"an unknown policy", []Definition{{Name: name(t, "a"), NotServed: 9}}, 0, "not_served", "policy(9)"},
 		{
-			"policies disagree", []Definition{plain, {Name: name(t, "x_{split}"), NotServed: Clear}}, 1, "not_served",
-			`"x_{split}" and "{split}" of trait 1 can yield the same trait name, so they must agree, but it is clear here and ignore there`,
+			"policies disagree", []Definition{{Name: name(t, "{split}"), Where: wants("x_a")}, {Name: name(t, "x_{split}"), Where: wants("a"), NotServed: Clear}},
+			1, "not_served",
+			`"x_{split}" and "{split}" of trait 1 yield the same trait name, so they must agree, but it is clear here and ignore there`,
 		},
 		{
 			"properties disagree", []Definition{{Name: name(t, "a_{split}"), Where: wants("b")}, {Name: name(t, "a_b"), Property: "properties.p"}},
@@ -75,7 +72,8 @@ func TestSetsThatMayDisagree(t *testing.T) {
 		},
 		{{Name: name(t, "a{split}")}, {Name: name(t, "b{split}"), NotServed: Clear}},
 		{{Name: name(t, "{split}a")}, {Name: name(t, "{split}b"), NotServed: Clear}},
-		{{Name: name(t, "{split}")}, {Name: name(t, "x_{split}"), Description: "agrees"}},
+		{{Name: name(t, "{split}")}, {Name: name(t, "x_{split}"), NotServed: Clear}},
+		{{Name: name(t, "{split}")}, {Name: name(t, "plan"), Property: "properties.plan"}},
 	} {
 		if _, err := NewSet(defs); err != nil {
 			t.Error(err)
@@ -83,58 +81,31 @@ func TestSetsThatMayDisagree(t *testing.T) {
 	}
 }
 
-// coincide says no only where no pair of impressions gives the same name.
-func TestCoincideIsSound(t *testing.T) {
-	templates := rapid.SampledFrom([]string{
-		"{split}", "a{split}", "{split}a", "{environmentName}", "{split}{environmentName}", "a", "ab", "b{split}a{environmentName}",
-	})
-	short := rapid.StringMatching("[ab]{1,3}")
-	rapid.Check(t, func(t *rapid.T) {
-		var rules [2]*rule
-		var names [2]string
-		for i := range rules {
-			n, err := ParseName(templates.Draw(t, "template"))
-			if err != nil {
-				t.Fatal(err)
-			}
-			rules[i] = &rule{Definition: Definition{Name: n}}
-			imp := &impression.Impression{Flag: []byte(short.Draw(t, "flag")), EnvironmentName: []byte(short.Draw(t, "environment"))}
-			if rapid.Bool().Draw(t, "limited") {
-				flags := []string{string(imp.Flag), short.Draw(t, "other flag")}
-				c, err := NewCondition("split", "one_of", flags)
-				if err != nil {
-					t.Fatal(err)
-				}
-				rules[i].Where = []Condition{c}
-			}
-			text, _ := n.appendTo(nil, imp)
-			names[i] = string(text)
-		}
-		if names[0] == names[1] && !coincide(rules[0], rules[1]) {
-			t.Fatalf("%s and %s both yield %q", rules[0].Name, rules[1].Name, names[0])
-		}
-	})
-}
-
-func TestCoincideSeesWhatDiffers(t *testing.T) {
+// Rules coincide where the names that they are limited to meet.
+func TestCoincide(t *testing.T) {
 	for _, test := range []struct {
-		a, b string
-		want bool
+		a, b         string
+		flagA, flagB []string // that the rule is limited to
+		want         bool
 	}{
-		{"{split}", "x_{split}", true},
-		{"a{split}", "{split}b", true},
-		{"a{split}c", "ac", false}, // a placeholder is never empty
-		{"a{split}c", "abc", true},
-		{"a{split}", "b{split}", false},
-		{"{split}-{environmentName}", "{split}", true},
-		{"{split}-{environmentName}", "a-", false},
-		{"{split}{environmentName}", "a", false},
-		{"{split}{environmentName}", "ab", true},
-		{"a", "b", false},
+		{"{split}", "x_{split}", []string{"x_a"}, []string{"b", "a"}, true},
+		{"{split}", "x_{split}", []string{"x_a"}, []string{"b"}, false},
+		{"{split}", "x_{split}", []string{"x_a"}, nil, false},
+		{"{split}", "plan", []string{"plan"}, nil, true},
+		{"{split}", "plan", nil, nil, false},
+		{"{split}{split}", "abab", []string{"ab"}, nil, true},
+		{"{split}-{environmentName}", "a-b", []string{"a"}, nil, false},
+		{"a", "b", nil, nil, false},
 	} {
-		a, b := &rule{Definition: Definition{Name: name(t, test.a)}}, &rule{Definition: Definition{Name: name(t, test.b)}}
-		if coincide(a, b) != test.want || coincide(b, a) != test.want {
-			t.Errorf("%s and %s coincide: want %v", test.a, test.b, test.want)
+		rules := make([]*rule, 2)
+		for i, flags := range [][]string{test.flagA, test.flagB} {
+			rules[i] = &rule{Definition: Definition{Name: name(t, []string{test.a, test.b}[i])}}
+			if flags != nil {
+				rules[i].Where = []Condition{condition(t, "split", "one_of", flags...)}
+			}
+		}
+		if coincide(rules[0], rules[1]) != test.want || coincide(rules[1], rules[0]) != test.want {
+			t.Errorf("%s of %v and %s of %v coincide: want %v", test.a, test.flagA, test.b, test.flagB, test.want)
 		}
 	}
 }
