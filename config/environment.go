@@ -78,7 +78,7 @@ func expand(text string, env func(string) (string, bool)) (string, error) {
 
 func lookup(name string, env func(string) (string, bool)) (string, error) {
 	letter := func(c byte) bool { return c == '_' || 'a' <= c|0x20 && c|0x20 <= 'z' }
-	odd := func(c byte) bool { return !letter(c) && !('0' <= c && c <= '9') }
+	odd := func(c byte) bool { return !letter(c) && (c < '0' || '9' < c) }
 	if name == "" || !letter(name[0]) || slices.ContainsFunc([]byte(name), odd) {
 		return "", errors.New("${NAME} takes the name of an environment variable: letters, digits and _, and nothing else")
 	}

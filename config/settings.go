@@ -57,7 +57,7 @@ func (r *reader) settings() map[string]setting {
 		"processor.commit_interval": r.durationInto(&c.Processor.CommitInterval, time.Millisecond, 5*time.Second),
 		"processor.session_timeout": r.durationInto(&c.Processor.SessionTimeout, 6*time.Second, 30*time.Minute),
 		"processor.leave_on_stop":   {single, r.leaveOnStop},
-		"processor.max_clock_ahead": r.durationInto(&c.Processor.MaxClockAhead, 0, math.MaxInt64/day*day),
+		"processor.max_clock_ahead": r.durationInto(&c.Processor.MaxClockAhead, 0, time.Duration(math.MaxInt64).Truncate(day)),
 
 		"http.listen":    r.textInto(&c.HTTP.Listen, listenAddress),
 		"http.advertise": r.textInto(&c.HTTP.Advertise, hostPort),

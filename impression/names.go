@@ -34,7 +34,7 @@ const (
 	nSDKLanguageVersion
 	nMachineName
 	nHostname
-	nMachineIp
+	nMachineIp //nolint:revive // as some exports spell it; others write machineIP
 	nMachineIP
 	nIP
 	nProperties
@@ -117,7 +117,7 @@ var nameText = [numNames]string{
 }
 
 // lookup finds a name, or returns 0. A switch was faster than a map.
-func lookup(text []byte) name {
+func lookup(text []byte) name { //nolint:funlen // a table
 	switch string(text) {
 	case "key":
 		return nKey

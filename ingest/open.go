@@ -118,7 +118,7 @@ func (in *input) source(path string, stdin io.Reader) (r io.Reader, size int64, 
 func (in *input) decompress(path string, r *bufio.Reader) (*bufio.Reader, error) {
 	ext := strings.ToLower(filepath.Ext(path))
 	if _, err := r.Peek(1); err != nil || begins(r, parquetMagic) {
-		return r, nil
+		return r, nil //nolint:nilerr // who reads on meets the error again
 	}
 	switch {
 	case begins(r, gzipMagic) || ext == ".gz":

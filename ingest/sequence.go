@@ -153,7 +153,7 @@ func (s *sequence) scan(at int) (int, error) {
 	}
 }
 
-// syntax turns what the scanner says of the value at at into a fault.
+// syntax turns what the scanner says of the value at offset at into a fault.
 func (s *sequence) syntax(at int, err error) error {
 	var syntax *jsontext.SyntacticError
 	if errors.As(err, &syntax) {

@@ -3,6 +3,7 @@ package ingest
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"io"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -59,7 +60,7 @@ func readHead(in *bufio.Reader) (head, first []byte) {
 	for len(head) < maxValue {
 		chunk, err := in.ReadSlice('\n')
 		head = append(head, chunk...)
-		if err == bufio.ErrBufferFull {
+		if errors.Is(err, bufio.ErrBufferFull) {
 			continue
 		}
 		if first = trimBlanks(head); len(first) > 0 || err != nil {

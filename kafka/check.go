@@ -12,14 +12,15 @@ import (
 // check tells all that keeps the topics from working together, and adds
 // warnings to t.
 func (t *Topics) check(cfg *config.Config) error {
-	return errors.Join(
+	err := errors.Join(
 		t.checkPartitions(cfg),
 		t.checkCompacted(t.Changelog, "without its older records the state cannot be restored"),
 		t.checkCompacted(t.Traits, "subscribers that start later would miss the traits of quiet users"),
 		t.checkInbox(),
 		t.checkDeadLetters(),
-		t.checkSizes(),
 	)
+	t.warnOfSizes()
+	return err
 }
 
 func (t *Topics) checkPartitions(cfg *config.Config) error {
@@ -73,8 +74,8 @@ func (t *Topics) checkDeadLetters() error {
 	return nil
 }
 
-// checkSizes warns of records that can be read but not passed on.
-func (t *Topics) checkSizes() error {
+// warnOfSizes warns of records that can be read but not passed on.
+func (t *Topics) warnOfSizes() {
 	for _, s := range t.Sources {
 		for _, own := range []Topic{t.Changelog, t.Inbox, t.DeadLetters} {
 			if own.MaxMessageBytes < s.MaxMessageBytes {
@@ -85,7 +86,6 @@ func (t *Topics) checkSizes() error {
 		}
 	}
 	slices.Sort(t.Warnings)
-	return nil
 }
 
 func (t *Topics) warn(format string, args ...any) {

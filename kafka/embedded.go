@@ -72,7 +72,7 @@ func StartEmbedded(o EmbeddedOptions) (*Embedded, error) {
 // keepLast spares the last batch of a partition from being deleted: the broker
 // on disk knows a partition's end by that batch alone, and would start again at
 // offset 0 after a restart.
-func (e *Embedded) keepLast(req kmsg.Request) (kmsg.Response, error, bool) {
+func (e *Embedded) keepLast(req kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // the order is that of kfake
 	for _, t := range req.(*kmsg.DeleteRecordsRequest).Topics {
 		for i := range t.Partitions {
 			p := &t.Partitions[i]

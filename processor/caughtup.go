@@ -36,7 +36,7 @@ func (o *Options) waitFor(ctx context.Context, topics []string) error {
 		err := w.look(ctx)
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // that the wait is given up is no failure of it
 		case err != nil && !retriable(err):
 			return fmt.Errorf("looking up how far the group is: %w", err)
 		case err == nil && len(w.behind) == 0:

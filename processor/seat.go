@@ -58,7 +58,6 @@ func newSeat(ctx context.Context, o *Options, t *tasks, out *outbox) (*seat, err
 		kgo.SessionTimeout(o.Config.Processor.SessionTimeout),
 		kgo.HeartbeatInterval(min(3*time.Second, o.Config.Processor.SessionTimeout/4)),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.RequireStableFetchOffsets(),
 		kgo.BlockRebalanceOnPoll(),
 		kgo.OnPartitionsAssigned(t.assigned),
 		kgo.OnPartitionsRevoked(t.revoked),

@@ -67,7 +67,7 @@ func (b *Batch) commit() error {
 			return err
 		}
 		b.key = appendTask(b.key[:0], kindCheckpoint, task)
-		b.set(b.key, appendCheckpoint(nil, cp))
+		b.set(b.key, encodeCheckpoint(cp))
 	}
 	if b.err != nil {
 		return b.err

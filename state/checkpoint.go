@@ -60,11 +60,11 @@ const (
 	checkpointLen     = 1 + 3*8
 )
 
-func appendCheckpoint(dst []byte, cp Checkpoint) []byte {
-	dst = append(dst, checkpointVersion)
-	dst = binary.BigEndian.AppendUint64(dst, uint64(cp.Next))
-	dst = binary.BigEndian.AppendUint64(dst, uint64(cp.Clock))
-	return binary.BigEndian.AppendUint64(dst, uint64(cp.Committed.UnixMilli()))
+func encodeCheckpoint(cp Checkpoint) []byte {
+	b := append(make([]byte, 0, checkpointLen), checkpointVersion)
+	b = binary.BigEndian.AppendUint64(b, uint64(cp.Next))
+	b = binary.BigEndian.AppendUint64(b, uint64(cp.Clock))
+	return binary.BigEndian.AppendUint64(b, uint64(cp.Committed.UnixMilli()))
 }
 
 func decodeCheckpoint(b []byte) (Checkpoint, error) {

@@ -2,7 +2,6 @@ package state
 
 import (
 	"errors"
-	"io"
 	"log/slog"
 	"runtime"
 	"time"
@@ -40,7 +39,7 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	o.CacheBytes = max(o.CacheBytes, 8<<20)
 	if o.Logger == nil {
-		o.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	switch {
 	case o.InMemory:
