@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"slices"
@@ -179,26 +178,5 @@ type arrivals struct {
 func (a *arrivals) OnProduceRecordUnbuffered(r *kgo.Record, err error) {
 	if err == nil && r.Topic == a.topic {
 		a.n.Add(1)
-	}
-}
-
-// shownRefusals is how many refused elements an import tells one by one.
-const shownRefusals = 20
-
-// refusals tells of refused elements, up to a number.
-type refusals struct {
-	out io.Writer
-	n   int64
-}
-
-func (r *refusals) add(file string, line int64, reason impression.Reason, message string) {
-	if r.n++; r.n <= shownRefusals {
-		fmt.Fprintf(r.out, "%s:%d: %s: %s\n", printable(file), line, reason, printable(message))
-	}
-}
-
-func (r *refusals) close(letters string) {
-	if more := r.n - shownRefusals; more > 0 {
-		fmt.Fprintf(r.out, "and %d more were refused; all of them are in %s\n", more, letters)
 	}
 }

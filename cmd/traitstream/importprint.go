@@ -54,3 +54,24 @@ func (m *Main) printImport(s importSummary) error {
 	_, err := fmt.Fprintf(m.Stdout, "%s read in %s, %.0f impressions/s\n", humanBytes(s.Bytes), humanDuration(took), s.PerSecond)
 	return err
 }
+
+// shownRefusals is how many refused elements an import tells one by one.
+const shownRefusals = 20
+
+// refusals tells of refused elements, up to a number.
+type refusals struct {
+	out *progress
+	n   int64
+}
+
+func (r *refusals) add(file string, line int64, reason impression.Reason, message string) {
+	if r.n++; r.n <= shownRefusals {
+		r.out.printf("%s:%d: %s: %s\n", printable(file), line, reason, printable(message))
+	}
+}
+
+func (r *refusals) close(letters string) {
+	if more := r.n - shownRefusals; more > 0 {
+		r.out.printf("and %d more were refused; all of them are in %s\n", more, letters)
+	}
+}

@@ -100,9 +100,14 @@ func (p *progress) Write(lines []byte) (int, error) {
 	return p.bars.Write(lines)
 }
 
+// printf shows a line. That standard error is closed can't be told anywhere.
+func (p *progress) printf(format string, args ...any) {
+	_, _ = fmt.Fprintf(p, format, args...)
+}
+
 // ignored tells of a file that was left out.
 func (p *progress) ignored(file string) {
-	fmt.Fprintf(p, "%s: by its name it holds no impressions, left out\n", printable(file))
+	p.printf("%s: by its name it holds no impressions, left out\n", printable(file))
 }
 
 // bytes returns how many were read in all.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
@@ -26,7 +25,7 @@ func TestProgressIsLogged(t *testing.T) {
 		now = now.Add(500 * time.Millisecond)
 		p.update("a.jsonl", now.UnixMilli(), 12_000)
 	}
-	fmt.Fprintln(p, "a.jsonl:1: malformed")
+	p.printf("a.jsonl:1: malformed\n")
 	now = now.Add(time.Minute)
 	p.update("-", 3<<20, 0)
 	p.close()
@@ -72,7 +71,7 @@ func TestProgressBar(t *testing.T) {
 	}
 	shown(`importing a\x1b.jsonl [`)
 	shown("512.0 b / 1.0 KiB")
-	fmt.Fprintln(p, "a.jsonl:1: malformed")
+	p.printf("a.jsonl:1: malformed\n")
 	p.update("folder/a\x1b.jsonl", 1024, 1024)
 	p.update("-", 2048, 0)
 	shown("importing -  2.0 KiB")
@@ -81,7 +80,7 @@ func TestProgressBar(t *testing.T) {
 	if !strings.Contains(screen.String(), "a.jsonl:1: malformed\n") {
 		t.Errorf("the line is not shown: %q", screen.String())
 	}
-	fmt.Fprintln(p, "after the end")
+	p.printf("after the end\n")
 	if !strings.HasSuffix(screen.String(), "after the end\n") {
 		t.Error("nothing is written after the end")
 	}
