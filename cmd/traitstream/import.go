@@ -84,7 +84,7 @@ func (m *Main) importFiles(ctx context.Context, cfg *config.Config, files []stri
 	}
 	switch {
 	case ctx.Err() != nil:
-		return fmt.Errorf("stopped before the end: %d impressions are in %s; import the files again, what is there twice changes nothing",
+		return fmt.Errorf("stopped before the end: at least %d impressions are in %s; import the files again, what is there twice changes nothing",
 			s.Impressions, s.Topic)
 	case failed == nil && o.strict && refused.n > 0:
 		return fmt.Errorf("%d elements were refused", refused.n)

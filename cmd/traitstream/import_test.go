@@ -134,7 +134,7 @@ func TestImportInterrupted(t *testing.T) {
 		t.Errorf("status %d", status)
 	}
 	if !strings.Contains(r.stdout.String(), `"impressions":1,`) ||
-		!strings.Contains(r.stderr.String(), "traitstream: stopped before the end: 1 impressions are in impressions") {
+		!strings.Contains(r.stderr.String(), "traitstream: stopped before the end: at least 1 impressions are in impressions") {
 		t.Errorf("output %q, errors %q", r.stdout, r.stderr)
 	}
 }
