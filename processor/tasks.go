@@ -109,15 +109,9 @@ func (t *tasks) resume(s *seat) error {
 	for {
 		select {
 		case r := <-t.restored:
-			if r.err != nil {
-				return fmt.Errorf("restoring task %d: %w", r.task.number, r.err)
+			if err := t.resumeTask(s, r); err != nil {
+				return err
 			}
-			t.mu.Lock()
-			if t.owned[r.task.number] == r.task {
-				r.task.ready = true
-				s.session.Client().ResumeFetchPartitions(t.o.partitions(r.task.number))
-			}
-			t.mu.Unlock()
 		default:
 			return nil
 		}
@@ -131,6 +125,22 @@ func (t *tasks) settled() bool {
 	lost := t.lost
 	t.lost = false
 	return !lost
+}
+
+// resumeTask lets a task run, unless it has gone since: the restore of one that
+// was dropped ends with the error of its cancelled context.
+func (t *tasks) resumeTask(s *seat, r restored) error {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.owned[r.task.number] != r.task {
+		return nil
+	}
+	if r.err != nil {
+		return fmt.Errorf("restoring task %d: %w", r.task.number, r.err)
+	}
+	r.task.ready = true
+	s.session.Client().ResumeFetchPartitions(t.o.partitions(r.task.number))
+	return nil
 }
 
 // ready tells whether there was an assignment and all of it is restored.
