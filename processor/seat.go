@@ -19,9 +19,12 @@ const (
 	// transactionTimeout is what a dead instance may hold back the readers of
 	// its last transaction; the broker looks for expired ones each 10 s.
 	transactionTimeout = 10 * time.Second
-	fetchBytes         = 16 << 20
-	fetchPartition     = 2 << 20
-	bufferedRecords    = 50_000
+	// endTimeout bounds the end of a transaction; after it the client is made
+	// again. The broker has then aborted what was open.
+	endTimeout      = transactionTimeout
+	fetchBytes      = 16 << 20
+	fetchPartition  = 2 << 20
+	bufferedRecords = 50_000
 	// fetchWait is how long a fetch without records stays open, and so how long
 	// a task that has been restored may wait for a fetch that includes it.
 	fetchWait = 200 * time.Millisecond
@@ -174,8 +177,13 @@ func (s *seat) produce(ctx context.Context, records []*kgo.Record, done func(*kg
 }
 
 // end ends the transaction and returns whether it committed. An abort rewinds
-// to the committed offsets.
+// to the committed offsets. There is a limit to it: when a heartbeat has found
+// that the group has expelled this member (a process that was stopped for a
+// while), the session waits here for a heartbeat, and its heartbeats wait for
+// the rebalance that is blocked until end returns.
 func (s *seat) end(ctx context.Context, try kgo.TransactionEndTry) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, endTimeout)
+	defer cancel()
 	return s.session.End(ctx, try)
 }
 
