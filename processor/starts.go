@@ -42,8 +42,14 @@ func (s *starts) adjust(ctx context.Context, offsets map[string]map[int32]kgo.Of
 			return nil, err
 		}
 		for partition, offset := range partitions {
-			lo, _ := first.Lookup(topic, partition)
-			hi, _ := end.Lookup(topic, partition)
+			lo, err := listed(first, topic, partition)
+			if err != nil {
+				return nil, err
+			}
+			hi, err := listed(end, topic, partition)
+			if err != nil {
+				return nil, err
+			}
 			at, committed := offset.EpochOffset().Offset, offset.EpochOffset().Offset >= 0
 			switch {
 			case !committed:
@@ -62,6 +68,19 @@ func (s *starts) adjust(ctx context.Context, offsets map[string]map[int32]kgo.Of
 		}
 	}
 	return offsets, nil
+}
+
+// listed returns a partition's bound. One that the broker did not tell is an
+// error: its offset reads -1, which a client takes for the end of the log.
+func listed(bounds kadm.ListedOffsets, topic string, partition int32) (kadm.ListedOffset, error) {
+	o, ok := bounds.Lookup(topic, partition)
+	if !ok {
+		o.Err = kerr.UnknownTopicOrPartition
+	}
+	if o.Err != nil {
+		return o, fmt.Errorf("looking up the bounds of %s, partition %d: %w", topic, partition, o.Err)
+	}
+	return o, nil
 }
 
 // fresh returns where partitions without a committed offset start. A source's
@@ -98,9 +117,11 @@ func (s *starts) fresh(ctx context.Context, adm *kadm.Client, topic string, part
 	}
 	fresh := map[int32]int64{}
 	for _, partition := range without {
-		if o, ok := at.Lookup(topic, partition); ok {
-			fresh[partition] = o.Offset
+		o, err := listed(at, topic, partition)
+		if err != nil {
+			return nil, err
 		}
+		fresh[partition] = o.Offset
 	}
 	return fresh, s.keep(ctx, topic, fresh)
 }
@@ -136,7 +157,13 @@ func (s *starts) goOn(ctx context.Context, topic string, partition int32) error 
 	if err != nil {
 		return fmt.Errorf("looking up where %s starts: %w", topic, err)
 	}
-	lo, _ := first.Lookup(topic, partition)
+	lo, err := listed(first, topic, partition)
+	if kerr.IsRetriable(errors.Unwrap(err)) {
+		return nil // the fetch fails again, and it is looked up again
+	}
+	if err != nil {
+		return err
+	}
 	place := s.client.CommittedOffsets()[topic][partition]
 	if place.Offset < lo.Offset {
 		s.skipped(topic, partition, place.Offset, lo.Offset)
