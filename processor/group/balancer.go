@@ -80,7 +80,12 @@ func (b Balancer) Balance(c *kgo.ConsumerBalancer, topics map[string]int32) kgo.
 		units = max(units, n)
 	}
 	plan := c.NewPlan()
-	for unit, member := range place(units, b.Tasks, len(members), claims) {
+	owner := place(units, b.Tasks, len(members), claims)
+	moving := moves(owner, claims)
+	for unit, member := range owner {
+		if moving[unit] {
+			continue // whole: a partition that is new would come before the others
+		}
 		for topic, n := range topics {
 			if int32(unit) < n {
 				plan.AddPartition(members[member], topic, int32(unit))

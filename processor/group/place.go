@@ -1,5 +1,7 @@
 package group
 
+import "math"
+
 // claim is a member's word that it owned a unit in a generation.
 type claim struct {
 	unit       int32
@@ -37,6 +39,29 @@ func lastOwners(units int32, claims []claim) []int {
 		}
 	}
 	return owner
+}
+
+// moves tells of each unit whether another member than its owner to be has a
+// part of it still, by the claims of the highest generation. Such a unit is
+// given to nobody until that member has let it go: else its partitions that
+// nobody holds yet, such as new ones, would go ahead of the rest.
+func moves(owner []int, claims []claim) []bool {
+	generation := make([]int32, len(owner))
+	for i := range generation {
+		generation[i] = math.MinInt32
+	}
+	for _, c := range claims {
+		if c.unit >= 0 && int(c.unit) < len(owner) {
+			generation[c.unit] = max(generation[c.unit], c.generation)
+		}
+	}
+	moving := make([]bool, len(owner))
+	for _, c := range claims {
+		if c.unit >= 0 && int(c.unit) < len(owner) && c.generation == generation[c.unit] && c.member != owner[c.unit] {
+			moving[c.unit] = true
+		}
+	}
+	return moving
 }
 
 // spread settles the owners of some units so that no two members differ by
