@@ -18,6 +18,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -84,6 +86,9 @@ func (p *Processor) Run(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(drainTimeout, cancel) })
 	defer stop()
 
+	if err := p.rejoin(ctx); err != nil {
+		return err
+	}
 	watch, unwatch := context.WithCancel(hard)
 	done := make(chan struct{})
 	go func() {
@@ -97,6 +102,33 @@ func (p *Processor) Run(ctx context.Context) error {
 		err = errors.Join(err, p.leave(hard))
 	}
 	return err
+}
+
+// inputsMeta is the name under which the state keeps the topics that the seat
+// has last joined for.
+const inputsMeta = "inputs"
+
+// rejoin gives up the seat when the sources have changed since it was taken: the
+// broker hands a static member that comes back its old assignment, without a
+// rebalance, whatever it now wants to read.
+func (p *Processor) rejoin(ctx context.Context) error {
+	inputs := strings.Join(slices.Sorted(slices.Values(p.o.inputs())), ",")
+	before, err := p.o.Store.Meta(inputsMeta)
+	if err != nil {
+		return fmt.Errorf("reading state: %w", err)
+	}
+	if string(before) == inputs {
+		return nil
+	}
+	if before != nil {
+		if err := p.leave(ctx); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+	if err := p.o.Store.SetMeta(inputsMeta, []byte(inputs)); err != nil {
+		return fmt.Errorf("writing state: %w", err)
+	}
+	return nil
 }
 
 // leave gives up the seat of a static member, which closing its client does not.
