@@ -101,10 +101,8 @@ func (s *starts) fresh(ctx context.Context, adm *kadm.Client, topic string, part
 	if err != nil {
 		return nil, fmt.Errorf("looking up the group's offsets: %w", err)
 	}
-	for _, o := range known[topic] {
-		if o.At >= 0 {
-			return nil, nil
-		}
+	if settled := settledStarts(known[topic], without); len(settled) > 0 {
+		return settled, nil
 	}
 	var at kadm.ListedOffsets
 	if source.From.Latest {
@@ -115,8 +113,10 @@ func (s *starts) fresh(ctx context.Context, adm *kadm.Client, topic string, part
 	if err != nil {
 		return nil, fmt.Errorf("looking up where %s starts: %w", topic, err)
 	}
+	// All partitions, those of other members too: whoever comes a moment later
+	// must not take his for partitions that were added.
 	fresh := map[int32]int64{}
-	for _, partition := range without {
+	for partition := range at[topic] {
 		o, err := listed(at, topic, partition)
 		if err != nil {
 			return nil, err
@@ -124,6 +124,21 @@ func (s *starts) fresh(ctx context.Context, adm *kadm.Client, topic string, part
 		fresh[partition] = o.Offset
 	}
 	return fresh, s.keep(ctx, topic, fresh)
+}
+
+// settledStarts returns the starts that another member has committed meanwhile.
+// An entry that has none starts at 0; nothing is settled where all lack one.
+func settledStarts(known map[int32]kadm.OffsetResponse, without []int32) map[int32]int64 {
+	settled := map[int32]int64{}
+	for _, o := range known {
+		if o.At >= 0 {
+			for _, partition := range without {
+				settled[partition] = max(0, known[partition].At)
+			}
+			return settled
+		}
+	}
+	return nil
 }
 
 // keep commits the starts of partitions that do not begin at their beginning: a

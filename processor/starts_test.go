@@ -6,7 +6,9 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -66,4 +68,56 @@ func runMember(ctx context.Context, m *member, done chan<- error) func() {
 	ctx, stop := context.WithCancel(ctx)
 	go func() { done <- m.Run(ctx) }()
 	return stop
+}
+
+// Two members that come together start at the latest record, also when one of
+// them has committed its starts before the other looks.
+func TestLatestWithTwoMembers(t *testing.T) {
+	w, _ := newFaultyWorld(t, "sources: [{topic: impressions, from: latest}]\n", 4)
+	for i := range 20 {
+		w.put(w.webhook(fmt.Sprintf("u%d", i), "f", "on", 0))
+	}
+	first, second := w.member(t.TempDir()), w.member(t.TempDir())
+	defer first.close()
+	defer second.close()
+	// The group exists, as it does for a member that asks.
+	inbox := kadm.Offsets{}
+	inbox.AddOffset(w.topics.Inbox.Name, 0, 0, -1)
+	if err := kadm.NewClient(w.client).CommitAllOffsets(t.Context(), w.cfg.Group(), inbox); err != nil {
+		t.Fatal(err)
+	}
+	starts := func(m *member, partitions ...int32) map[int32]int64 {
+		client, err := kgo.NewClient(append([]kgo.Opt{kgo.ConsumerGroup(w.cfg.Group()), kgo.ConsumeTopics("none")}, w.connect...)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		s := &starts{o: &m.o, client: client}
+		ask := map[int32]kgo.Offset{}
+		for _, p := range partitions {
+			ask[p] = kgo.NewOffset().AtStart()
+		}
+		got, err := s.adjust(t.Context(), map[string]map[int32]kgo.Offset{"impressions": ask})
+		if err != nil {
+			t.Fatal(err)
+		}
+		at := map[int32]int64{}
+		for p, o := range got["impressions"] {
+			at[p] = o.EpochOffset().Offset
+		}
+		return at
+	}
+	ends, err := kadm.NewClient(w.client).ListEndOffsets(t.Context(), "impressions")
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := starts(first, 0, 1)
+	for p, at := range starts(second, 2, 3) {
+		got[p] = at
+	}
+	for p, at := range got {
+		if want, _ := ends.Lookup("impressions", p); at != want.Offset {
+			t.Errorf("partition %d starts at %d, want %d", p, at, want.Offset)
+		}
+	}
 }
