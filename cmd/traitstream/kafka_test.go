@@ -32,7 +32,8 @@ func TestRealRunGivesWhatDemoGives(t *testing.T) {
 		t.Run(placement, func(t *testing.T) {
 			w := newRealWorld(t, brokers)
 			lines := input.values
-			args := []string{"-P", "-t", w.source, "-X", "topic.partitioner=" + placement}
+			// Idempotence keeps the order over the retries that a new topic causes.
+			args := []string{"-P", "-t", w.source, "-X", "enable.idempotence=true", "-X", "topic.partitioner=" + placement}
 			if placement == "murmur2" {
 				args, lines = append(args, "-K", "\t"), input.keyed
 			}
