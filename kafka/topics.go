@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"math"
 	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -131,7 +132,7 @@ func plannedSource(cfg *config.Config, name string, partitions int32) Topic {
 // plannedOwn plans a topic of ours. Settings of the user go before the size
 // that follows from the sources.
 func plannedOwn(name string, partitions, largest int32, settings map[string]string) Topic {
-	bytes := largest + overhead
+	bytes := min(largest, math.MaxInt32-overhead) + overhead
 	if n, err := strconv.ParseInt(settings["max.message.bytes"], 10, 32); err == nil {
 		bytes = int32(n)
 	}

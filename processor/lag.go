@@ -39,6 +39,13 @@ func (p *Processor) look(ctx context.Context) error {
 	if len(numbers) == 0 {
 		return nil
 	}
+	again, err := p.o.recreated(ctx)
+	if err != nil {
+		return err
+	}
+	if len(again) > 0 {
+		p.worker.fail(errRecreated)
+	}
 	m, err := p.o.measure(ctx)
 	if err != nil {
 		return err

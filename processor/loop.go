@@ -32,10 +32,30 @@ type worker struct {
 	tally *tally
 	beat  *atomic.Int64
 	ready *atomic.Bool
+	// failures takes errors that are found beside the loop.
+	failures chan error
 }
 
 func newWorker(o *Options, beat *atomic.Int64, ready *atomic.Bool) *worker {
-	return &worker{o: o, beat: beat, ready: ready, tasks: newTasks(o)}
+	return &worker{o: o, beat: beat, ready: ready, tasks: newTasks(o), failures: make(chan error, 1)}
+}
+
+// fail makes the loop take its seat anew for an error that was found beside it.
+func (w *worker) fail(err error) {
+	select {
+	case w.failures <- err:
+	default: // one is enough
+	}
+}
+
+// failed returns an error that was found beside the loop.
+func (w *worker) failed() error {
+	select {
+	case err := <-w.failures:
+		return err
+	default:
+		return nil
+	}
 }
 
 // renew gives the worker new memory: that of a seat that failed may still be in
@@ -93,7 +113,7 @@ func (w *worker) sit(stop, hard context.Context, failures *int) error {
 // the two would be restored from a place that the store does not have yet.
 func (w *worker) transaction(stop, hard context.Context) (committed bool, err error) {
 	defer w.seat.allowRebalance()
-	if err := w.tasks.resume(w.seat); err != nil {
+	if err := errors.Join(w.failed(), w.tasks.resume(w.seat)); err != nil {
 		return false, err
 	}
 	w.ready.Store(w.tasks.ready())
@@ -107,7 +127,7 @@ func (w *worker) transaction(stop, hard context.Context) (committed bool, err er
 		return false, err
 	}
 	deadline := time.Now().Add(w.o.Config.Processor.CommitInterval)
-	if err := w.seat.begin(); err != nil {
+	if err := errors.Join(w.seat.begin(), hard.Err()); err != nil {
 		return false, err
 	}
 	for read := 0; ; {

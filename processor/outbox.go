@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -77,13 +79,9 @@ func (b *outbox) change(task int32, key trait.Key, rec *trait.Record) bool {
 		b.arena = b.arena[:mark]
 		return false
 	}
-	at := e.Facts.Place.Timestamp
-	if at < 0 {
-		at = e.SeenAt
-	}
 	b.records = append(b.records, &kgo.Record{
 		Topic: b.o.Topics.Traits.Name, Partition: task,
-		Key: k, Value: v, Headers: kafkaHeaders(schemas.ChangeHeaders(b.o.Config.App, e, id)), Timestamp: time.UnixMilli(at),
+		Key: k, Value: v, Headers: kafkaHeaders(schemas.ChangeHeaders(b.o.Config.App, e, id)), Timestamp: b.timestamp(b.o.Topics.Traits, e.Facts.Place.Timestamp, e.SeenAt),
 	})
 	return true
 }
@@ -121,15 +119,39 @@ func (b *outbox) forward(a *arrival, place trait.Place, e *impression.Element, t
 			message: "the record is too large to be forwarded to the task of its user"})
 		return
 	}
-	ts := place.Timestamp
-	if ts < 0 {
-		ts = e.Impression.SeenAt
-	}
 	b.records = append(b.records, &kgo.Record{
 		Topic: b.o.Topics.Inbox.Name, Partition: task, Headers: headers,
-		Key: e.Impression.User, Value: value, Timestamp: time.UnixMilli(ts),
+		Key: e.Impression.User, Value: value,
+		Timestamp: b.timestamp(b.o.Topics.Inbox, place.Timestamp, e.Impression.SeenAt),
 	})
 	b.tally.impression(place.Topic, resultForwarded)
+}
+
+// timestamp returns that of a record's source or, where it had none, when its
+// impression was seen, both in ms. A time that the topic would refuse (KIP-937)
+// gives way to now: a source may take what ours does not.
+func (b *outbox) timestamp(t kafka.Topic, source, seen int64) time.Time {
+	if source < 0 {
+		source = seen
+	}
+	at, now := time.UnixMilli(source), time.Now()
+	if ahead, ok := timeLimit(t, "message.timestamp.after.max.ms"); ok && at.After(now.Add(ahead)) {
+		return now
+	}
+	if behind, ok := timeLimit(t, "message.timestamp.before.max.ms"); ok && at.Before(now.Add(-behind)) {
+		return now
+	}
+	return at
+}
+
+// timeLimit returns how far a topic lets timestamps be from now, less a minute
+// for the clocks, or false for as far as they like.
+func timeLimit(t kafka.Topic, setting string) (time.Duration, bool) {
+	ms, err := strconv.ParseInt(t.Config[setting], 10, 64)
+	if err != nil || ms > math.MaxInt64/int64(time.Millisecond) {
+		return 0, false
+	}
+	return max(0, time.Duration(ms)*time.Millisecond-time.Minute), true
 }
 
 // produced takes note of a record's outcome; the client calls it.

@@ -95,11 +95,40 @@ func (p *Processor) Run(ctx context.Context) error {
 		defer close(done)
 		p.watch(watch)
 	}()
-	err := p.worker.run(ctx, hard)
+	err := p.drain(ctx, hard)
 	unwatch()
 	<-done
 	if p.o.Leave {
 		err = errors.Join(err, p.leave(hard))
+	}
+	return err
+}
+
+// stopGrace is how long a stop waits for the client after it has given up the
+// open transaction.
+const stopGrace = 500 * time.Millisecond
+
+// errNotDrained says that a stop could not end the open transaction.
+var errNotDrained = errors.New("stopped, but the brokers did not answer in time: " +
+	"what was not committed is read again at the next start")
+
+// drain runs the worker. With brokers that do not answer its client may take
+// long to let go; a stop does not wait for that.
+func (p *Processor) drain(ctx, hard context.Context) error {
+	ended := make(chan error, 1)
+	go func() { ended <- p.worker.run(ctx, hard) }()
+	var err error
+	select {
+	case err = <-ended:
+	case <-hard.Done():
+		select {
+		case err = <-ended:
+		case <-time.After(stopGrace):
+			return errNotDrained
+		}
+	}
+	if errors.Is(err, context.Canceled) && hard.Err() != nil {
+		return errNotDrained
 	}
 	return err
 }

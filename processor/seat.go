@@ -205,7 +205,7 @@ func retriable(err error) bool {
 		errors.Is(err, kerr.InvalidTxnState), errors.Is(err, kerr.UnknownMemberID),
 		errors.Is(err, kerr.InvalidProducerIDMapping), errors.Is(err, kerr.TransactionAbortable),
 		errors.Is(err, kerr.OperationNotAttempted), errors.Is(err, kerr.OutOfOrderSequenceNumber),
-		errors.Is(err, errRelearned):
+		errors.Is(err, errRelearned), errors.Is(err, errRecreated):
 		return true
 	case errors.As(err, &ke):
 		return ke.Retriable

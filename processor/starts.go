@@ -36,6 +36,10 @@ func (s *starts) adjust(ctx context.Context, offsets map[string]map[int32]kgo.Of
 	if err != nil {
 		return nil, fmt.Errorf("looking up where topics end: %w", err)
 	}
+	again, err := s.o.recreated(ctx)
+	if err != nil {
+		return nil, err
+	}
 	for topic, partitions := range offsets {
 		fresh, err := s.fresh(ctx, adm, topic, partitions)
 		if err != nil {
@@ -57,8 +61,8 @@ func (s *starts) adjust(ctx context.Context, offsets map[string]map[int32]kgo.Of
 			case at < lo.Offset:
 				s.skipped(topic, partition, at, lo.Offset)
 				at = lo.Offset
-			case at > hi.Offset:
-				s.o.Log.Warn("a committed offset lies beyond its topic's end: the topic was created again, and is read from its start",
+			case at > hi.Offset, again[topic] != "":
+				s.o.Log.Warn("a topic was deleted and created again: it is read from its start",
 					"topic", topic, "partition", partition, "committed", at, "end", hi.Offset)
 				at = lo.Offset
 			default:
@@ -67,7 +71,7 @@ func (s *starts) adjust(ctx context.Context, offsets map[string]map[int32]kgo.Of
 			partitions[partition] = kgo.NewOffset().At(at)
 		}
 	}
-	return offsets, nil
+	return offsets, s.o.remember(again)
 }
 
 // listed returns a partition's bound. One that the broker did not tell is an
