@@ -6,6 +6,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 
 	"github.com/spf13/cobra"
@@ -62,7 +63,7 @@ func (m *Main) demo(ctx context.Context, given *config.Config, files []string, o
 	if err != nil {
 		return err
 	}
-	a, err := newApp(ctx, cfg, quiet(m.logger()), appOptions{
+	a, err := newApp(ctx, cfg, slog.New(slog.DiscardHandler), appOptions{
 		create: kafka.Creation{Own: true, Sources: createdPartitions}, inMemory: true,
 	})
 	if err != nil {

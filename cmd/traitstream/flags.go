@@ -2,8 +2,6 @@ package main
 
 import (
 	"errors"
-	"io"
-	"log/slog"
 	"strconv"
 	"time"
 
@@ -59,9 +57,4 @@ func (t *recordTime) clock() func() time.Time {
 		return nil
 	}
 	return func() time.Time { return t.Time }
-}
-
-// quiet keeps only warnings and errors.
-func quiet(log *slog.Logger) *slog.Logger {
-	return slog.New(slog.NewTextHandler(io.Discard, nil))
 }
