@@ -39,11 +39,11 @@ func (p *Processor) look(ctx context.Context) error {
 	if len(numbers) == 0 {
 		return nil
 	}
-	again, err := p.o.recreated(ctx)
+	ids, err := p.o.topicIDs(ctx)
 	if err != nil {
 		return err
 	}
-	if len(again) > 0 {
+	if starts := p.worker.starts.Load(); starts != nil && starts.outlived(ids) {
 		p.worker.fail(errRecreated)
 	}
 	m, err := p.o.measure(ctx)

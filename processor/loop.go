@@ -23,15 +23,17 @@ const (
 
 // worker is one loop with one seat in the group and one producer.
 type worker struct {
-	o     *Options
-	seat  *seat
-	tasks *tasks
-	in    *intake
-	state *state.Overlay
-	out   *outbox
-	tally *tally
-	beat  *atomic.Int64
-	ready *atomic.Bool
+	o    *Options
+	seat *seat
+	// starts are the seat's, for those beside the loop.
+	starts atomic.Pointer[starts]
+	tasks  *tasks
+	in     *intake
+	state  *state.Overlay
+	out    *outbox
+	tally  *tally
+	beat   *atomic.Int64
+	ready  *atomic.Bool
 	// failures takes errors that are found beside the loop.
 	failures chan error
 }
@@ -93,6 +95,8 @@ func (w *worker) sit(stop, hard context.Context, failures *int) error {
 		return err
 	}
 	w.seat = s
+	w.starts.Store(s.starts)
+	defer w.starts.Store(nil)
 	defer w.tasks.forget()
 	defer s.close()
 	for stop.Err() == nil {

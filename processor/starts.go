@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"sync"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -17,6 +18,9 @@ import (
 type starts struct {
 	o      *Options
 	client *kgo.Client // the group's
+
+	mu    sync.Mutex
+	begun map[string]map[string]bool // the ids under which the client began to read, by topic
 }
 
 // adjust is called by the client with the committed offsets of partitions that
@@ -36,11 +40,15 @@ func (s *starts) adjust(ctx context.Context, offsets map[string]map[int32]kgo.Of
 	if err != nil {
 		return nil, fmt.Errorf("looking up where topics end: %w", err)
 	}
-	again, err := s.o.recreated(ctx)
+	ids, err := s.o.topicIDs(ctx)
 	if err != nil {
 		return nil, err
 	}
 	for topic, partitions := range offsets {
+		again, err := s.again(ctx, topic, ids[topic], partitions, first)
+		if err != nil {
+			return nil, err
+		}
 		fresh, err := s.fresh(ctx, adm, topic, partitions)
 		if err != nil {
 			return nil, err
@@ -61,7 +69,9 @@ func (s *starts) adjust(ctx context.Context, offsets map[string]map[int32]kgo.Of
 			case at < lo.Offset:
 				s.skipped(topic, partition, at, lo.Offset)
 				at = lo.Offset
-			case at > hi.Offset, again[topic] != "":
+			case again[partition]:
+				continue
+			case at > hi.Offset:
 				s.o.Log.Warn("a topic was deleted and created again: it is read from its start",
 					"topic", topic, "partition", partition, "committed", at, "end", hi.Offset)
 				at = lo.Offset
@@ -71,7 +81,73 @@ func (s *starts) adjust(ctx context.Context, offsets map[string]map[int32]kgo.Of
 			partitions[partition] = kgo.NewOffset().At(at)
 		}
 	}
-	return offsets, s.o.remember(again)
+	// After again has committed: a crash before that must find the old ids.
+	for topic, partitions := range offsets {
+		for partition := range partitions {
+			if err := s.o.remember(ids, topic, partition); err != nil {
+				return nil, err
+			}
+		}
+		s.begin(topic, ids[topic])
+	}
+	return offsets, nil
+}
+
+// again moves those partitions to their start whose topic was deleted and
+// created again since this state has seen them, and commits that: a committed
+// place of the old topic must not outlive the memory of its id.
+func (s *starts) again(ctx context.Context, topic, id string, partitions map[int32]kgo.Offset, first kadm.ListedOffsets) (map[int32]bool, error) {
+	again, at := map[int32]bool{}, map[int32]int64{}
+	for partition, offset := range partitions {
+		moved, err := s.o.recreated(topic, partition, id)
+		if err != nil {
+			return nil, err
+		}
+		if !moved {
+			continue
+		}
+		lo, err := listed(first, topic, partition)
+		if err != nil {
+			return nil, err
+		}
+		s.o.Log.Warn("a topic was deleted and created again: it is read from its start",
+			"topic", topic, "partition", partition, "committed", offset.EpochOffset().Offset)
+		again[partition], at[partition] = true, lo.Offset
+		partitions[partition] = kgo.NewOffset().At(lo.Offset)
+	}
+	if len(at) == 0 {
+		return again, nil
+	}
+	return again, s.keep(ctx, topic, at)
+}
+
+// begin notes under which id the client has begun to read a topic.
+func (s *starts) begin(topic, id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if id == "" {
+		return
+	}
+	if s.begun == nil {
+		s.begun = map[string]map[string]bool{}
+	}
+	if s.begun[topic] == nil {
+		s.begun[topic] = map[string]bool{}
+	}
+	s.begun[topic][id] = true
+}
+
+// outlived tells whether the client has begun to read a topic that another one
+// has replaced since: it never takes to a new id by itself.
+func (s *starts) outlived(ids map[string]string) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for topic, begun := range s.begun {
+		if id := ids[topic]; id != "" && (len(begun) > 1 || !begun[id]) {
+			return true
+		}
+	}
+	return false
 }
 
 // listed returns a partition's bound. One that the broker did not tell is an
