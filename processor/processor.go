@@ -150,7 +150,10 @@ func (p *Processor) rejoin(ctx context.Context) error {
 		return nil
 	}
 	if before != nil {
-		if err := p.leave(ctx); err != nil && ctx.Err() == nil {
+		if err := p.leave(ctx); err != nil {
+			if ctx.Err() != nil {
+				return nil // stopped: the next start leaves
+			}
 			return err
 		}
 	}
