@@ -141,6 +141,9 @@ func (s *seat) fetchError(ctx context.Context, topic string, partition int32, er
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return nil
 	case errors.Is(err, kerr.OffsetOutOfRange), errors.As(err, &loss):
+		// Not within ctx: the poll's wait may be over, or ended for a restored task.
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
+		defer cancel()
 		return s.starts.goOn(ctx, topic, partition)
 	case kerr.IsRetriable(err):
 		return nil
