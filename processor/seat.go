@@ -206,6 +206,7 @@ func retriable(err error) bool {
 		return false
 	case errors.Is(err, kerr.ProducerFenced), errors.Is(err, kerr.InvalidProducerEpoch),
 		errors.Is(err, kerr.InvalidTxnState), errors.Is(err, kerr.UnknownMemberID),
+		errors.Is(err, kerr.IllegalGeneration), errors.Is(err, kerr.RebalanceInProgress),
 		errors.Is(err, kerr.InvalidProducerIDMapping), errors.Is(err, kerr.TransactionAbortable),
 		errors.Is(err, kerr.OperationNotAttempted), errors.Is(err, kerr.OutOfOrderSequenceNumber),
 		errors.Is(err, errRelearned), errors.Is(err, errRecreated):
