@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 )
 
 // errRecreated says that a source was deleted and created again while it was
@@ -29,6 +30,9 @@ func (o *Options) topicIDs(ctx context.Context) (map[string]string, error) {
 	}
 	ids := map[string]string{}
 	for name, topic := range topics {
+		if errors.Is(topic.Err, kerr.UnknownTopicOrPartition) {
+			o.Log.Warn("a topic is gone: waiting for it to be created again", "topic", name)
+		}
 		if topic.Err == nil && topic.ID != (kadm.TopicID{}) {
 			ids[name] = string(topic.ID[:])
 		}
