@@ -94,8 +94,11 @@ func (r *rows) next() (value, error) {
 
 // read fills the batch, from the next row group where one has ended.
 func (r *rows) read() {
-	told := r.file.NumRows()
-	if r.in == nil && r.group == len(r.file.RowGroups()) {
+	told, groups := r.file.NumRows(), r.file.RowGroups()
+	for r.in == nil && r.group < len(groups) && groups[r.group].NumRows() == 0 {
+		r.group++ // the library can't read an empty one
+	}
+	if r.in == nil && r.group == len(groups) {
 		r.err = io.EOF
 		if r.row != told {
 			r.err = fmt.Errorf("damaged: %d rows instead of %d", r.row, told)

@@ -3,7 +3,6 @@ package processor
 import (
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -172,8 +171,8 @@ func (in *intake) element(a *arrival, e *impression.Element) {
 		return
 	case !a.forwarded && in.ahead(a.record, &e.Impression):
 		in.refuse(a, place, e, "admit", clockAhead, fmt.Sprintf(
-			"seen %s after the record's timestamp (max_clock_ahead is %s)",
-			time.Duration(e.Impression.SeenAt-place.Timestamp)*time.Millisecond, in.o.Config.Processor.MaxClockAhead))
+			"seen %d ms after the record's timestamp (max_clock_ahead is %s)",
+			uint64(e.Impression.SeenAt)-uint64(place.Timestamp), in.o.Config.Processor.MaxClockAhead))
 		return
 	}
 	imp := &e.Impression

@@ -80,7 +80,7 @@ func (w *worker) run(stop, hard context.Context) error {
 		if err == nil || !retriable(err) {
 			return err
 		}
-		w.o.Log.Warn("the worker lost its place and takes it again", "cause", err, "in", backoff(failures))
+		w.o.Log.Warn("the worker lost its place and takes it again", "cause", err, "in", backoff(failures).String())
 		if !sleep(stop, backoff(failures)) {
 			return nil
 		}

@@ -138,7 +138,7 @@ func (a *app) openState(ctx context.Context, o appOptions) error {
 		Dir: a.cfg.State.Dir, App: a.cfg.App, ClusterID: metadata.Cluster, Logger: a.log, InMemory: o.inMemory,
 	})
 	if err != nil {
-		return fmt.Errorf("opening state: %w", err)
+		return err
 	}
 	dir := a.cfg.State.Dir
 	if o.inMemory {

@@ -56,7 +56,7 @@ func (m *Main) demoCommand() *cobra.Command {
 func (m *Main) demo(ctx context.Context, given *config.Config, files []string, o demoOptions) (err error) {
 	broker, err := kafka.StartEmbedded(kafka.EmbeddedOptions{})
 	if err != nil {
-		return fmt.Errorf("starting the embedded broker: %w", err)
+		return err
 	}
 	defer func() { err = errors.Join(err, broker.Close()) }()
 	cfg, err := demoConfig(given, broker.Brokers())

@@ -111,6 +111,8 @@ func TestRecordJSON(t *testing.T) {
 		{`{"a": 1}`, ``, `"key":{"a":1},"value":""`},
 		{`plain`, "null", `"key":"plain","value":null`},
 		{"\xff", "a\"b<\n", `"key":{"base64":"/w=="},"value":"a\"b<\n"`},
+		{"\"\xff\"", "{\"a\":\"\xfe\"}", `"key":{"base64":"Iv8i"},"value":{"base64":"eyJhIjoi/iJ9"}`},
+		{`"\ud800"`, "{}", `"key":"\"\\ud800\"","value":{}`},
 		{"1042", `{"a":"\u0041","a":2}`, `"key":1042,"value":{"a":"\u0041","a":2}`},
 	} {
 		r := &kgo.Record{Topic: "t", Key: []byte(c.key), Value: []byte(c.value),

@@ -10,6 +10,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -29,10 +30,16 @@ func interrupts(stop context.CancelFunc) {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	<-signals
 	stop()
-	<-signals
+	// Some wrappers send the same signal to the process and to its group.
+	for first := time.Now(); time.Since(first) < sameSignal; {
+		<-signals
+	}
 	fmt.Fprintln(os.Stderr, "traitstream: stopped hard; what was not committed is read again")
 	os.Exit(exitFailed)
 }
+
+// sameSignal is how long after the first signal another one counts as the same.
+const sameSignal = 300 * time.Millisecond
 
 // Exit statuses.
 const (

@@ -89,8 +89,10 @@ func recordJSON(r *kgo.Record, at time.Time) []byte {
 // jsonOf returns bytes as JSON: JSON as it is, other text as a string, what is
 // no UTF-8 in base64.
 func jsonOf(b []byte) string {
-	if compact, ok := compactJSON(b); ok {
-		return string(compact)
+	if jsontext.Value(b).IsValid(jsontext.AllowDuplicateNames(true)) { // of UTF-8 without lone surrogates
+		if compact, ok := compactJSON(b); ok {
+			return string(compact)
+		}
 	}
 	return stringOf(b)
 }

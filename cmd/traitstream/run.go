@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -61,7 +60,7 @@ func (m *Main) run(ctx context.Context, cfg *config.Config, o runOptions) (err e
 			Dir: filepath.Join(cfg.State.Dir, "kafka"), Listen: o.embeddedListen,
 		})
 		if err != nil {
-			return fmt.Errorf("starting the embedded broker: %w", err)
+			return err
 		}
 		defer func() { err = errors.Join(err, broker.Close()) }()
 		cfg.Kafka = config.Kafka{Brokers: broker.Brokers(), ReplicationFactor: -1}
@@ -98,5 +97,8 @@ func runUntilCaughtUp(ctx context.Context, p *processor.Processor) error {
 	}()
 	err := p.Run(running)
 	stop()
-	return errors.Join(err, <-waited)
+	if err = errors.Join(err, <-waited); err == nil && ctx.Err() != nil {
+		err = errors.New("stopped before all was processed; what was not committed is read again")
+	}
+	return err
 }
