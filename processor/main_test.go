@@ -215,3 +215,10 @@ func (w *world) changes() map[string][]string {
 	}
 	return out
 }
+
+// closed returns a channel that keeps nobody waiting.
+func closed() chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}

@@ -14,7 +14,7 @@ func TestRecreatedPartitionsComeOneByOne(t *testing.T) {
 	w, _ := newFaultyWorld(t, "", 2)
 	m := w.member(t.TempDir())
 	defer m.close()
-	s := &starts{o: &m.o}
+	s := &starts{o: &m.o, joined: closed()}
 	renew := func() { // a client that has not seen the old topic
 		client, err := kgo.NewClient(append([]kgo.Opt{kgo.ConsumerGroup(w.cfg.Group()), kgo.ConsumeTopics("none")}, w.connect...)...)
 		if err != nil {

@@ -152,7 +152,7 @@ func (p *Processor) rejoin(ctx context.Context) error {
 	if before != nil {
 		if err := p.leave(ctx); err != nil {
 			if ctx.Err() != nil {
-				return nil // stopped: the next start leaves
+				return nil //nolint:nilerr // stopped: the next start leaves
 			}
 			return err
 		}

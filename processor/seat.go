@@ -47,7 +47,7 @@ func newSeat(ctx context.Context, o *Options, t *tasks, out *outbox) (*seat, err
 	if err := fence(ctx, o); err != nil {
 		return nil, err
 	}
-	starts := &starts{o: o}
+	starts := &starts{o: o, joined: make(chan struct{})}
 	client := kprom.NewMetrics("traitstream_kafka", kprom.Registerer(o.Metrics.registry)) // gone with the client
 	opts := append([]kgo.Opt{}, o.Connect...)
 	opts = append(opts,
@@ -69,6 +69,7 @@ func newSeat(ctx context.Context, o *Options, t *tasks, out *outbox) (*seat, err
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
 		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.MetadataMaxAge(time.Minute),
+		kgo.MetadataMinAge(100*time.Millisecond), // the default of 5 s is a pause at each new topic
 		kgo.FetchMaxWait(fetchWait),
 		kgo.FetchMaxBytes(fetchBytes),
 		kgo.FetchMaxPartitionBytes(fetchPartition),
@@ -83,6 +84,7 @@ func newSeat(ctx context.Context, o *Options, t *tasks, out *outbox) (*seat, err
 		return nil, fmt.Errorf("joining group %s: %w", o.Config.Group(), err)
 	}
 	starts.client = s.Client()
+	close(starts.joined)
 	return &seat{session: s, starts: starts}, nil
 }
 

@@ -17,7 +17,8 @@ import (
 // starts decides at which offsets partitions begin.
 type starts struct {
 	o      *Options
-	client *kgo.Client // the group's
+	client *kgo.Client   // the group's, once it has joined
+	joined chan struct{} // closed when there is a client: it may call before it is returned
 
 	mu    sync.Mutex
 	begun map[string]map[string]bool // the ids under which the client began to read, by topic
@@ -228,6 +229,7 @@ func (s *starts) keep(ctx context.Context, topic string, fresh map[int32]int64) 
 	for partition, at := range fresh {
 		offsets[partition] = kgo.EpochOffset{Epoch: -1, Offset: at}
 	}
+	<-s.joined
 	var failed error
 	s.client.CommitOffsetsSync(ctx, map[string]map[int32]kgo.EpochOffset{topic: offsets},
 		func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {

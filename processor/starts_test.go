@@ -92,7 +92,7 @@ func TestLatestWithTwoMembers(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer client.Close()
-		s := &starts{o: &m.o, client: client}
+		s := &starts{o: &m.o, client: client, joined: closed()}
 		ask := map[int32]kgo.Offset{}
 		for _, p := range partitions {
 			ask[p] = kgo.NewOffset().AtStart()
