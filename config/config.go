@@ -92,12 +92,13 @@ type Output struct {
 
 // State is the local store.
 type State struct {
-	Dir string // absolute
+	Dir         string        // absolute
+	KeepRevoked time.Duration // how long a task that went elsewhere stays on disk; 0 to 365 days
 }
 
 // Processor holds the settings of the loop.
 type Processor struct {
-	Workers        int           // 0: one per core; at most 1 in this version
+	Workers        int           // 0: one per core; at most 1024
 	CommitInterval time.Duration // 1 ms to 5 s
 	SessionTimeout time.Duration // 6 s to 30 min, which brokers allow by default
 	LeaveOnStop    bool          // give up the seat in the group when stopping

@@ -51,9 +51,10 @@ func (r *reader) settings() map[string]setting {
 		// Only Avro uses the registry. The address is checked all the same.
 		"schema_registry.url": r.textInto(new(string), webAddress),
 
-		"state.dir": r.pathInto(&c.State.Dir),
+		"state.dir":          r.pathInto(&c.State.Dir),
+		"state.keep_revoked": r.durationInto(&c.State.KeepRevoked, 0, 365*day),
 
-		"processor.workers":         {single, r.workers},
+		"processor.workers":         r.numberInto(0, 1024, func(v int64) { c.Processor.Workers = int(v) }),
 		"processor.commit_interval": r.durationInto(&c.Processor.CommitInterval, time.Millisecond, 5*time.Second),
 		"processor.session_timeout": r.durationInto(&c.Processor.SessionTimeout, 6*time.Second, 30*time.Minute),
 		"processor.leave_on_stop":   {single, r.leaveOnStop},
@@ -160,15 +161,6 @@ func (r *reader) replicationFactor(n *yaml.Node, path string) {
 
 func (r *reader) outputFormat(n *yaml.Node, path string) {
 	r.choice(n, path, []string{"json"}, "avro")
-}
-
-func (r *reader) workers(n *yaml.Node, path string) {
-	value, ok := r.number(n, path, 0, 1024)
-	if ok && value > 1 {
-		r.refuse(n, "%s of more than 1 is not in this version; leave it out", path)
-		return
-	}
-	r.config.Processor.Workers = int(value)
 }
 
 func (r *reader) leaveOnStop(n *yaml.Node, path string) {
