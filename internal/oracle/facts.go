@@ -35,6 +35,17 @@ var names = map[string][]string{
 	"machineIp":          {"machineIp", "machineIP"},
 }
 
+// meaning is the same the other way round.
+var meaning = func() map[string]string {
+	all := map[string]string{}
+	for to, from := range names {
+		for _, name := range from {
+			all[name] = to
+		}
+	}
+	return all
+}()
+
 // short holds the names that the bulk shape has beside those.
 var short = map[string]string{
 	"k": "key", "t": "treatment", "m": "time", "c": "splitVersionNumber", "r": "label", "b": "bucketingKey",
@@ -50,17 +61,21 @@ var missingReason = map[string]string{
 func named(object []member, but ...string) []member {
 	var all []member
 	for _, m := range object {
-		for to, from := range names {
-			if slices.Contains(from, m.name) && !slices.Contains(but, to) {
-				all = append(all, member{to, m.piece})
-			}
+		if to, ok := meaning[m.name]; ok && !slices.Contains(but, to) {
+			all = append(all, member{to, m.piece})
 		}
 	}
 	return all
 }
 
 func only(object []member, name string) []member {
-	return pick(object, map[string]string{name: name})
+	var found []member
+	for _, m := range object {
+		if m.name == name {
+			found = append(found, m)
+		}
+	}
+	return found
 }
 
 // missing tells whether what was found is nothing, null or empty.
@@ -189,8 +204,12 @@ func (s Source) identity(trafficType string) string {
 // properties reads what "properties" holds: an object, or a string that holds
 // one. Of a name that stands twice the last counts.
 func properties(raw []byte) map[string][]byte {
+	return byName(object(raw))
+}
+
+func byName(members []member) map[string][]byte {
 	all := map[string][]byte{}
-	for _, m := range object(raw) {
+	for _, m := range members {
 		all[m.name] = m.raw
 	}
 	return all

@@ -2,13 +2,14 @@ package oracle
 
 import (
 	"bytes"
-	"encoding/json"
 	"math/big"
 	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/go-json-experiment/json/jsontext"
 )
 
 // blanks may stand between tokens.
@@ -28,11 +29,10 @@ type member struct {
 
 // members returns an object's members in their order, repeated ones too.
 func members(object piece) []member {
-	d := json.NewDecoder(bytes.NewReader(object.raw))
-	must(d.Token())
-	var all []member
-	for d.More() {
-		name := must(d.Token()).(string)
+	d := open(object.raw)
+	all := make([]member, 0, 16)
+	for d.PeekKind() == '"' {
+		name := must(d.ReadToken()).String()
 		all = append(all, member{name, next(d, object)})
 	}
 	return all
@@ -40,20 +40,26 @@ func members(object piece) []member {
 
 // items returns an array's elements.
 func items(array piece) []piece {
-	d := json.NewDecoder(bytes.NewReader(array.raw))
-	must(d.Token())
+	d := open(array.raw)
 	var all []piece
-	for d.More() {
+	for d.PeekKind() != ']' {
 		all = append(all, next(d, array))
 	}
 	return all
 }
 
+// open steps into an object or an array.
+func open(raw []byte) *jsontext.Decoder {
+	d := jsontext.NewDecoder(bytes.NewBuffer(raw), jsontext.AllowDuplicateNames(true), jsontext.AllowInvalidUTF8(true))
+	must(d.ReadToken())
+	return d
+}
+
 // next reads the next value in what is around it.
-func next(d *json.Decoder, around piece) piece {
-	var raw json.RawMessage
-	check(d.Decode(&raw))
-	return piece{raw, around.at + int(d.InputOffset()) - len(raw)}
+func next(d *jsontext.Decoder, around piece) piece {
+	n := len(must(d.ReadValue()))
+	end := int(d.InputOffset())
+	return piece{around.raw[end-n : end : end], around.at + end - n}
 }
 
 // kind tells a value's JSON type by its first byte: one of { [ " t f n 0.

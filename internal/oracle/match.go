@@ -41,15 +41,10 @@ func (d Definition) matches(imp impression) (name, val string, ok bool) {
 	if imp.event != "" && imp.event != d.Event {
 		return "", "", false
 	}
-	var facts []string
-	for _, fact := range []string{"split", "environmentName", "environmentId"} {
-		s, ok := imp.facts[fact]
-		if !ok && strings.Contains(d.Name, "{"+fact+"}") {
-			return "", "", false
-		}
-		facts = append(facts, "{"+fact+"}", s)
+	name, ok = imp.fill(d.Name)
+	if !ok {
+		return "", "", false
 	}
-	name = strings.NewReplacer(facts...).Replace(d.Name)
 	if d.Property == "treatment" {
 		val = quote(imp.facts["treatment"])
 	} else {
@@ -61,6 +56,25 @@ func (d Definition) matches(imp impression) (name, val string, ok bool) {
 	}
 	anyHolds := func(conds []Cond) bool { return imp.all(conds) }
 	return name, val, imp.all(d.Where) && (d.Any == nil || slices.ContainsFunc(d.Any, anyHolds))
+}
+
+// fill puts facts into a definition's name, which has braces around facts alone.
+// It returns false where one is missing.
+func (imp impression) fill(name string) (string, bool) {
+	filled := ""
+	for {
+		before, rest, more := strings.Cut(name, "{")
+		filled += before
+		if !more {
+			return filled, true
+		}
+		fact, after, _ := strings.Cut(rest, "}")
+		s, ok := imp.facts[fact]
+		if !ok {
+			return "", false
+		}
+		filled, name = filled+s, after
+	}
 }
 
 func (imp impression) all(conds []Cond) bool {

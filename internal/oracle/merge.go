@@ -6,18 +6,13 @@ import (
 	"strings"
 )
 
-// register is what S1 orders.
-type register struct {
-	seenAt, version  int64
-	treatment, value string // value is empty for none
-}
-
-func (a register) compare(b register) int {
+// Compare orders sightings of one trait as S1 does: the greatest is last.
+func (s Sighting) Compare(o Sighting) int {
 	return cmp.Or(
-		cmp.Compare(a.seenAt, b.seenAt),
-		cmp.Compare(a.version, b.version),
-		strings.Compare(a.treatment, b.treatment),
-		strings.Compare(a.value, b.value),
+		cmp.Compare(s.SeenAt, o.SeenAt),
+		cmp.Compare(s.FlagVersion, o.FlagVersion),
+		strings.Compare(s.Treatment, o.Treatment),
+		strings.Compare(s.Value, o.Value),
 	)
 }
 
@@ -29,6 +24,28 @@ var outcomes = []string{"change", "same", "duplicate", "late", "not_served", "no
 // its outcome.
 func (r *Result) impression(defs []Definition, imp impression, place Place) string {
 	best := "no_match"
+	better := func(outcome string) {
+		if slices.Index(outcomes, outcome) < slices.Index(outcomes, best) {
+			best = outcome
+		}
+	}
+	all, ignored := sightings(defs, imp, place)
+	if ignored {
+		better("not_served")
+	}
+	for _, s := range all {
+		outcome := r.merge(s)
+		if s.Value == "" && outcome != "change" {
+			outcome = "not_served"
+		}
+		better(outcome)
+	}
+	return best
+}
+
+// sightings returns what a good impression says of all traits that want it, and
+// whether some ignore it since it was not served.
+func sightings(defs []Definition, imp impression, place Place) (all []Sighting, ignored bool) {
 	done := map[string]bool{}
 	for _, d := range defs {
 		name, value, ok := d.matches(imp)
@@ -36,51 +53,45 @@ func (r *Result) impression(defs []Definition, imp impression, place Place) stri
 			continue
 		}
 		done[name] = true
-		outcome := "not_served"
-		if imp.served() || d.NotServed != "ignore" {
-			key := Key{imp.identity, imp.facts["key"], name}
-			if !imp.served() && d.NotServed == "clear" {
-				value = ""
-			}
-			outcome = r.merge(key, d, imp, value, place)
-			if value == "" && outcome != "change" {
-				outcome = "not_served"
-			}
+		if !imp.served() && d.NotServed == "ignore" {
+			ignored = true
+			continue
 		}
-		if slices.Index(outcomes, outcome) < slices.Index(outcomes, best) {
-			best = outcome
+		if !imp.served() && d.NotServed == "clear" {
+			value = ""
 		}
+		all = append(all, Sighting{Treatment: imp.facts["treatment"], Change: Change{
+			Key: Key{imp.identity, imp.facts["key"], name}, Value: value, SeenAt: imp.seenAt,
+			Split: imp.facts["split"], Environment: imp.facts["environmentName"], Label: imp.facts["label"],
+			FlagVersion: imp.version, Definition: d.Name, Source: place,
+		}})
 	}
-	return best
+	return all, ignored
 }
 
-func (r *Result) merge(key Key, d Definition, imp impression, val string, place Place) string {
-	t, known := r.Traits[key]
-	next := register{imp.seenAt, imp.version, imp.facts["treatment"], val}
+func (r *Result) merge(s Sighting) string {
+	t, known := r.Traits[s.Key]
 	if known {
-		switch c := next.compare(t.register); {
+		switch c := s.Compare(t.seen); {
 		case c == 0:
 			return "duplicate"
 		case c < 0:
 			return "late"
 		}
 	}
-	t.register = next
-	t.SeenAt, t.Version, t.Value = imp.seenAt, imp.version, val
+	t.seen, t.SeenAt, t.Version, t.Value = s, s.SeenAt, s.FlagVersion, s.Value
 	sent := ""
 	if t.Last != nil {
 		sent = t.Last.Value
 	}
 	outcome := "same"
-	if val != sent {
+	if s.Value != sent {
 		outcome = "change"
-		t.Last = &Change{
-			Key: key, Value: val, Previous: sent, SeenAt: imp.seenAt,
-			Split: imp.facts["split"], Environment: imp.facts["environmentName"], Label: imp.facts["label"],
-			FlagVersion: imp.version, Definition: d.Name, Source: place,
-		}
-		r.Changes = append(r.Changes, *t.Last)
+		change := s.Change
+		change.Previous = sent
+		t.Last = &change
+		r.Changes = append(r.Changes, change)
 	}
-	r.Traits[key] = t
+	r.Traits[s.Key] = t
 	return outcome
 }

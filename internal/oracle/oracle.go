@@ -1,10 +1,12 @@
 // Package oracle reads impressions and computes traits a second time: slowly,
 // plainly, and from the words of the contract alone. Tests compare the program
-// with it. It shares no code and no types with what it judges.
+// with it, and so does a verification of real data. It shares no code and no
+// types with what it judges.
 //
 // [Run] takes records in the order in which they are processed and tells what
 // must become of each: the final traits, every change, every dead letter, and
-// how many impressions had which outcome. [SplitFile] cuts a file into values
+// how many impressions had which outcome. [Look] tells of one record alone what
+// its impressions say of traits, for who merges them elsewhere. [SplitFile] cuts a file into values
 // as an import must. [Generate] makes files to compare on.
 package oracle
 
@@ -79,7 +81,14 @@ type Trait struct {
 	// Last is the last change that was sent, nil if there was none.
 	Last *Change
 
-	register register
+	seen Sighting // the register
+}
+
+// Sighting is what an impression says of a trait: the change that it makes
+// where it wins, without what was before.
+type Sighting struct {
+	Change
+	Treatment string // as the impression has it
 }
 
 // Change is a record of the traits topic.
@@ -137,26 +146,48 @@ func Run(sources []Source, defs []Definition, maxClockAhead time.Duration, recor
 }
 
 func (r *Result) record(src Source, defs []Definition, ahead time.Duration, rec Record) {
-	elements := decode(src, events(defs), rec.Value)
-	for i, e := range elements {
-		place := Place{rec.Topic, rec.Partition, rec.Offset, -1}
-		if len(elements) > 1 {
-			place.Index = i
-		}
-		stage := "decode"
-		if e.reason == "" && !e.skipped && rec.Timestamp >= 0 && e.imp.seenAt-rec.Timestamp > ahead.Milliseconds() {
-			stage, e.reason = "admit", "clock_ahead"
-		}
+	for i, e := range read(src, defs, ahead, rec) {
 		switch {
 		case e.skipped:
 			r.Outcomes = append(r.Outcomes, "skipped")
 		case e.reason != "":
 			r.Outcomes = append(r.Outcomes, "dead_letter")
-			r.DeadLetters = append(r.DeadLetters, DeadLetter{rec, i, len(elements) > 1, e.at, stage, e.reason, e.value})
+			r.DeadLetters = append(r.DeadLetters, DeadLetter{rec, i, e.place.Index >= 0, e.at, e.stage, e.reason, e.value})
 		default:
-			r.Outcomes = append(r.Outcomes, r.impression(defs, e.imp, place))
+			r.Outcomes = append(r.Outcomes, r.impression(defs, e.imp, e.place))
 		}
 	}
+}
+
+// Look returns what the impressions of a record say of traits, in their order,
+// and how many elements the record has, good or bad. What is not served and
+// ignored says nothing.
+func Look(src Source, defs []Definition, maxClockAhead time.Duration, rec Record) (all []Sighting, elements int) {
+	for _, e := range read(src, defs, maxClockAhead, rec) {
+		elements++
+		if !e.skipped && e.reason == "" {
+			seen, _ := sightings(defs, e.imp, e.place)
+			all = append(all, seen...)
+		}
+	}
+	return all, elements
+}
+
+// read decodes the elements of a record, and refuses those with a clock that is
+// ahead.
+func read(src Source, defs []Definition, ahead time.Duration, rec Record) []element {
+	elements := decode(src, events(defs), rec.Value)
+	for i := range elements {
+		e := &elements[i]
+		e.place, e.stage = Place{rec.Topic, rec.Partition, rec.Offset, -1}, "decode"
+		if len(elements) > 1 {
+			e.place.Index = i
+		}
+		if e.reason == "" && !e.skipped && rec.Timestamp >= 0 && e.imp.seenAt-rec.Timestamp > ahead.Milliseconds() {
+			e.stage, e.reason = "admit", "clock_ahead"
+		}
+	}
+	return elements
 }
 
 func events(defs []Definition) map[string]bool {

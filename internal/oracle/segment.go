@@ -40,7 +40,7 @@ func (r *reader) segmentProperties(found []member) []member {
 	}
 	all := object(found[0].raw)
 	r.malformed = all == nil
-	r.imp.properties = properties(found[0].raw)
+	r.imp.properties = byName(all)
 	return append(named(all, "key", "time", "split"), only(all, "split")...)
 }
 

@@ -9,7 +9,9 @@ import (
 // element is one place of a record.
 type element struct {
 	imp     impression
+	place   Place
 	skipped bool
+	stage   string
 	reason  string
 	at      int    // where its own bytes begin in the record's value
 	value   []byte // what a dead letter holds
