@@ -2,12 +2,16 @@
 //
 // A task is a partition number: partition t of every source and of the inbox
 // are one task's inputs and always stay together, whatever the topics'
-// partition counts are. The balancer is cooperative: a member keeps what it has
-// unless another one has too little, and what does not move is never stopped.
+// partition counts are. A member is a worker, and a process has several: each
+// tells in its metadata whose it is. Tasks are spread over processes first and
+// over the workers of each second; no worker is without one while there are
+// enough. The balancer is cooperative: a member keeps what it has unless another
+// one has too little, and what does not move is never stopped.
 package group
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -19,9 +23,11 @@ const Protocol = "traitstream-tasks"
 
 // Balancer implements kgo.GroupBalancer.
 type Balancer struct {
-	// Tasks is the number of tasks; partitions beyond it hold no state and are
-	// spread separately.
+	// Tasks is the number of tasks, 0 or more; partitions beyond it hold no state
+	// and are spread separately.
 	Tasks int32
+	// Member is the worker whose client has this balancer.
+	Member Member
 }
 
 // ProtocolName returns Protocol.
@@ -30,12 +36,13 @@ func (Balancer) ProtocolName() string { return Protocol }
 // IsCooperative returns true.
 func (Balancer) IsCooperative() bool { return true }
 
-// JoinGroupMetadata tells the leader what this member owns, as the consumer
-// protocol of KIP-429 and KIP-792 has it.
-func (Balancer) JoinGroupMetadata(topics []string, owned map[string][]int32, generation int32) []byte {
+// JoinGroupMetadata tells the leader who this member is and what it owns, as the
+// consumer protocol of KIP-429 and KIP-792 has it.
+func (b Balancer) JoinGroupMetadata(topics []string, owned map[string][]int32, generation int32) []byte {
 	meta := kmsg.NewConsumerMemberMetadata()
 	meta.Version = 3
 	meta.Topics = topics
+	meta.UserData = b.Member.userData()
 	meta.Generation = generation
 	for topic, partitions := range owned {
 		o := kmsg.NewConsumerMemberMetadataOwnedPartition()
@@ -63,35 +70,90 @@ func (b Balancer) MemberBalancer(members []kmsg.JoinGroupResponseMember) (kgo.Gr
 }
 
 // Balance plans who gets which partitions of the topics, which map to their
-// partition counts.
+// partition counts. It depends on what the members say alone, in any order.
 func (b Balancer) Balance(c *kgo.ConsumerBalancer, topics map[string]int32) kgo.IntoSyncAssignment {
-	var members []*kmsg.JoinGroupResponseMember
-	var claims []claim
-	c.EachMember(func(m *kmsg.JoinGroupResponseMember, meta *kmsg.ConsumerMemberMetadata) {
-		for _, topic := range meta.OwnedPartitions {
-			for _, p := range topic.Partitions {
-				claims = append(claims, claim{unit: p, member: len(members), generation: meta.Generation})
-			}
-		}
-		members = append(members, m)
-	})
+	plan := c.NewPlan()
+	workers := workersOf(c)
+	if len(workers) == 0 {
+		return plan
+	}
 	units := int32(0)
 	for _, n := range topics {
 		units = max(units, n)
 	}
-	plan := c.NewPlan()
-	owner := place(units, b.Tasks, len(members), claims)
+	claims := claimsOf(workers)
+	owner := lastOwners(units, claims)
+	place(owner, int(b.Tasks), processesOf(workers))
 	moving := moves(owner, claims)
-	for unit, member := range owner {
+	for unit, w := range owner {
 		if moving[unit] {
 			continue // whole: a partition that is new would come before the others
 		}
 		for topic, n := range topics {
 			if int32(unit) < n {
-				plan.AddPartition(members[member], topic, int32(unit))
+				plan.AddPartition(workers[w].member, topic, int32(unit))
 			}
 		}
 	}
 	plan.AdjustCooperative(c)
 	return plan
+}
+
+// claim is a member's word that it owned a unit in a generation.
+type claim struct {
+	unit       int32
+	member     int
+	generation int32
+}
+
+// claimsOf returns what the workers say that they own.
+func claimsOf(workers []worker) []claim {
+	var claims []claim
+	for i, w := range workers {
+		for _, topic := range w.meta.OwnedPartitions {
+			for _, p := range topic.Partitions {
+				claims = append(claims, claim{unit: p, member: i, generation: w.meta.Generation})
+			}
+		}
+	}
+	return claims
+}
+
+// lastOwners returns the member that claims each unit in the highest
+// generation, or -1. A tie goes to the first.
+func lastOwners(units int32, claims []claim) []int {
+	owner := make([]int, units)
+	generation := make([]int32, units)
+	for i := range owner {
+		owner[i] = -1
+	}
+	for _, c := range claims {
+		if c.unit >= 0 && c.unit < units && (owner[c.unit] < 0 || c.generation > generation[c.unit]) {
+			owner[c.unit], generation[c.unit] = c.member, c.generation
+		}
+	}
+	return owner
+}
+
+// moves tells of each unit whether another member than its owner to be has a
+// part of it still, by the claims of the highest generation. Such a unit is
+// given to nobody until that member has let it go: else its partitions that
+// nobody holds yet, such as new ones, would go ahead of the rest.
+func moves(owner []int, claims []claim) []bool {
+	generation := make([]int32, len(owner))
+	for i := range generation {
+		generation[i] = math.MinInt32
+	}
+	for _, c := range claims {
+		if c.unit >= 0 && int(c.unit) < len(owner) {
+			generation[c.unit] = max(generation[c.unit], c.generation)
+		}
+	}
+	moving := make([]bool, len(owner))
+	for _, c := range claims {
+		if c.unit >= 0 && int(c.unit) < len(owner) && c.generation == generation[c.unit] && c.member != owner[c.unit] {
+			moving[c.unit] = true
+		}
+	}
+	return moving
 }

@@ -1,131 +1,164 @@
 package group
 
-import "math"
+import "slices"
 
-// claim is a member's word that it owned a unit in a generation.
-type claim struct {
-	unit       int32
-	member     int
-	generation int32
+// place gives each unit (a partition number) to a member: owner has the member
+// that owned it last, -1 for none, and then the one that is to have it. The
+// members are numbered from 0; processes lists those of each. Tasks, the units
+// below tasks, are spread evenly, and so, apart from them, are the units beyond.
+//
+// What moves is the least that an even spread asks for: first, the fewest units
+// change process, since their state stays behind; then the fewest change member.
+func place(owner []int, tasks int, processes [][]int) {
+	tasks = min(tasks, len(owner))
+	load := make([]int, len(slices.Concat(processes...)))
+	spread(owner[:tasks], processes, load)
+	spread(owner[tasks:], processes, load)
 }
 
-// place gives each unit (a partition number) to a member and returns the
-// members by unit. Tasks, the units below tasks, are spread evenly, and so are
-// the units beyond them; each stays with the member that owned it last unless
-// that member has more than its share.
-func place(units, tasks int32, members int, claims []claim) []int {
-	owner := lastOwners(units, claims)
-	if members == 0 {
-		return nil
-	}
-	tasks = min(tasks, units)
-	load := make([]int, members)
-	spread(owner[:tasks], load)
-	spread(owner[tasks:], load)
-	return owner
+// hands are the members while units of one kind are dealt out to them.
+type hands struct {
+	held [][]int // by member
+	load []int   // by member: what it has of the kind that was dealt out before
 }
 
-// lastOwners returns the member that claims each unit in the highest
-// generation, or -1. A tie goes to the first.
-func lastOwners(units int32, claims []claim) []int {
-	owner := make([]int, units)
-	generation := make([]int32, units)
-	for i := range owner {
-		owner[i] = -1
-	}
-	for _, c := range claims {
-		if c.unit >= 0 && c.unit < units && (owner[c.unit] < 0 || c.generation > generation[c.unit]) {
-			owner[c.unit], generation[c.unit] = c.member, c.generation
-		}
-	}
-	return owner
-}
-
-// moves tells of each unit whether another member than its owner to be has a
-// part of it still, by the claims of the highest generation. Such a unit is
-// given to nobody until that member has let it go: else its partitions that
-// nobody holds yet, such as new ones, would go ahead of the rest.
-func moves(owner []int, claims []claim) []bool {
-	generation := make([]int32, len(owner))
-	for i := range generation {
-		generation[i] = math.MinInt32
-	}
-	for _, c := range claims {
-		if c.unit >= 0 && int(c.unit) < len(owner) {
-			generation[c.unit] = max(generation[c.unit], c.generation)
-		}
-	}
-	moving := make([]bool, len(owner))
-	for _, c := range claims {
-		if c.unit >= 0 && int(c.unit) < len(owner) && c.generation == generation[c.unit] && c.member != owner[c.unit] {
-			moving[c.unit] = true
-		}
-	}
-	return moving
-}
-
-// spread settles the owners of some units so that no two members differ by
-// more than one of them. Members that own most keep the larger shares; units
-// without an owner go to who has least in total, which load counts.
-func spread(owner, load []int) {
-	members := len(load)
-	owned := make([]int, members)
-	for _, m := range owner {
-		if m >= 0 {
-			owned[m]++
-		}
-	}
-	share, larger := len(owner)/members, len(owner)%members
-	quota := make([]int, members)
-	for m := range quota {
-		quota[m] = share
-	}
-	for range larger {
-		quota[mostWanting(owned, quota, load, share)]++
-	}
-	have := make([]int, members)
+// spread settles the owners of some units, and adds to each member's load.
+func spread(owner []int, processes [][]int, load []int) {
+	h := hands{held: make([][]int, len(load)), load: load}
 	var free []int
 	for unit, m := range owner {
-		if m >= 0 && have[m] < quota[m] {
-			have[m]++
-		} else {
+		if m < 0 {
 			free = append(free, unit)
+		} else {
+			h.held[m] = append(h.held[m], unit)
 		}
 	}
+	h.settle(processes, len(owner), free)
+	for m, units := range h.held {
+		load[m] += len(units)
+		for _, unit := range units {
+			owner[unit] = m
+		}
+	}
+}
+
+// settle gives each group of members its share of some units: of total, those
+// in free are nobody's. Groups with too many give, and within each group the
+// same goes on with its members.
+func (h *hands) settle(groups [][]int, total int, free []int) {
+	shares := h.shares(groups, total)
+	room := make([]int, len(groups))
+	for g, group := range groups {
+		for h.count(group) > shares[g] {
+			free = append(free, h.take(group))
+		}
+		room[g] = shares[g] - h.count(group)
+	}
+	slices.Sort(free)
+	dealt := make([][]int, len(groups))
 	for _, unit := range free {
-		m := leastLoaded(have, quota, load)
-		owner[unit] = m
-		have[m]++
+		g := largest(room)
+		dealt[g] = append(dealt[g], unit)
+		room[g]--
 	}
-	for m, n := range have {
-		load[m] += n
+	for g, group := range groups {
+		if len(group) == 1 {
+			h.held[group[0]] = append(h.held[group[0]], dealt[g]...)
+			continue
+		}
+		h.settle(slices.Collect(slices.Chunk(group, 1)), shares[g], dealt[g])
 	}
 }
 
-// mostWanting returns the member that should get one of the larger shares: the
-// one that owns most beyond its quota, then the least loaded.
-func mostWanting(owned, quota, load []int, share int) int {
-	best := -1
-	for m := range owned {
-		if quota[m] > share {
-			continue
-		}
-		if best < 0 || owned[m] > owned[best] || owned[m] == owned[best] && load[m] < load[best] {
-			best = m
+// shares divides units among groups: to each as many as to the others or one
+// more, but not fewer than it has members where there are enough for all.
+func (h *hands) shares(groups [][]int, total int) []int {
+	least := make([]int, len(groups))
+	if total >= len(slices.Concat(groups...)) {
+		for g, group := range groups {
+			least[g] = len(group)
 		}
 	}
-	return best
+	level := 0
+	for sumAtLeast(least, level+1) <= total {
+		level++
+	}
+	var open []int // the groups that may have one more
+	shares := make([]int, len(groups))
+	for g := range groups {
+		shares[g] = max(least[g], level)
+		if least[g] <= level {
+			open = append(open, g)
+		}
+	}
+	slices.SortStableFunc(open, func(a, b int) int {
+		return slices.Compare(h.wish(groups[b], level), h.wish(groups[a], level))
+	})
+	for _, g := range open[:total-sumAtLeast(least, level)] {
+		shares[g]++
+	}
+	return shares
 }
 
-// leastLoaded returns the member with room in its quota that has least.
-func leastLoaded(have, quota, load []int) int {
-	best := -1
-	for m := range have {
-		if have[m] >= quota[m] {
-			continue
+// wish tells how good it is that a group has one unit more than level, by what
+// counts most: that one stays in the group; that one stays with its member; that
+// the group has little of the other kind; that it has little of this kind, since
+// its members may just have let go what goes from one of them to another.
+func (h *hands) wish(group []int, level int) []int {
+	stays, staysWithMember, load := 0, 0, 0
+	if h.count(group) > level {
+		stays = 1
+	}
+	each, larger := level/len(group), level%len(group)
+	for _, m := range group {
+		load += h.load[m]
+		if len(h.held[m]) > each {
+			larger--
 		}
-		if best < 0 || have[m]+load[m] < have[best]+load[best] {
-			best = m
+	}
+	if larger < 0 {
+		staysWithMember = 1
+	}
+	return []int{stays, staysWithMember, -load, -h.count(group)}
+}
+
+// take takes a unit from the member of a group that has most.
+func (h *hands) take(group []int) int {
+	most := group[0]
+	for _, m := range group {
+		if len(h.held[m]) > len(h.held[most]) {
+			most = m
+		}
+	}
+	last := len(h.held[most]) - 1
+	unit := h.held[most][last]
+	h.held[most] = h.held[most][:last]
+	return unit
+}
+
+func (h *hands) count(group []int) int {
+	n := 0
+	for _, m := range group {
+		n += len(h.held[m])
+	}
+	return n
+}
+
+// sumAtLeast adds up some numbers, of which none counts less than level.
+func sumAtLeast(numbers []int, level int) int {
+	sum := 0
+	for _, n := range numbers {
+		sum += max(n, level)
+	}
+	return sum
+}
+
+// largest returns the place of the largest number, the first where several are.
+func largest(numbers []int) int {
+	best := 0
+	for i, n := range numbers {
+		if n > numbers[best] {
+			best = i
 		}
 	}
 	return best

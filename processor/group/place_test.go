@@ -1,71 +1,246 @@
 package group
 
 import (
+	"slices"
 	"testing"
 
 	"pgregory.net/rapid"
 )
 
-// Every unit has one owner, shares differ by at most one, and no more moves
-// than the shares ask for.
-func TestPlace(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		units := rapid.Int32Range(0, 40).Draw(t, "units")
-		tasks := rapid.Int32Range(0, 40).Draw(t, "tasks")
-		members := rapid.IntRange(1, 9).Draw(t, "members")
-		var claims []claim
-		before := make([]int, units)
-		for u := range before {
-			before[u] = rapid.IntRange(-1, members-1).Draw(t, "owner")
-			if before[u] >= 0 {
-				claims = append(claims, claim{unit: int32(u), member: before[u], generation: 7})
+// drawProcesses draws how the members are spread over processes.
+func drawProcesses(t *rapid.T, processes, workers int) [][]int {
+	sizes := rapid.SliceOfN(rapid.IntRange(1, workers), 1, processes).Draw(t, "workers of each process")
+	var drawn [][]int
+	next := 0
+	for _, n := range sizes {
+		var members []int
+		for range n {
+			members = append(members, next)
+			next++
+		}
+		drawn = append(drawn, members)
+	}
+	return drawn
+}
+
+func membersOf(processes [][]int) int { return len(slices.Concat(processes...)) }
+
+// drawOwners draws the owners of some units, -1 for none.
+func drawOwners(t *rapid.T, most, members int) []int {
+	// Few members own most, so that there is something to move.
+	owner := rapid.OneOf(rapid.IntRange(-1, members-1), rapid.IntRange(-1, min(1, members-1)))
+	return rapid.SliceOfN(owner, 0, most).Draw(t, "owners")
+}
+
+// counts returns how many units each process and each member has, and fails
+// where one has no owner.
+func counts(t *rapid.T, processes [][]int, owner []int) (byProcess, byMember []int) {
+	byMember = make([]int, membersOf(processes))
+	for unit, m := range owner {
+		if m < 0 || m >= len(byMember) {
+			t.Fatalf("unit %d belongs to member %d of %d", unit, m, len(byMember))
+		}
+		byMember[m]++
+	}
+	return byProcessOf(processes, byMember), byMember
+}
+
+func byProcessOf(processes [][]int, byMember []int) []int {
+	n := make([]int, len(processes))
+	for p, members := range processes {
+		for _, m := range members {
+			n[p] += byMember[m]
+		}
+	}
+	return n
+}
+
+// isEven is the rule of how units are spread, as it is said: processes differ by
+// at most one, unless the larger one could give only by leaving a worker of its
+// own without a unit while there are enough for all; the workers of each differ
+// by at most one.
+func isEven(processes [][]int, byMember []int) bool {
+	total := 0
+	for _, n := range byMember {
+		total += n
+	}
+	enough := total >= len(byMember)
+	byProcess := byProcessOf(processes, byMember)
+	for p, members := range processes {
+		for q := range processes {
+			if byProcess[p] > byProcess[q]+1 && (!enough || byProcess[p] > len(members)) {
+				return false
 			}
 		}
-		after := place(units, tasks, members, claims)
-		if int32(len(after)) != units {
-			t.Fatalf("placed %d of %d units", len(after), units)
+		for _, m := range members {
+			for _, n := range members {
+				if byMember[m] > byMember[n]+1 {
+					return false
+				}
+			}
+			if enough && byMember[m] == 0 {
+				return false
+			}
 		}
-		tasks = min(tasks, units)
-		checkSpread(t, before[:tasks], after[:tasks], members)
-		checkSpread(t, before[tasks:], after[tasks:], members)
+	}
+	return true
+}
+
+// Each unit has one owner; tasks are spread over processes first, workers
+// second, nobody without one; and so are the units beyond them.
+func TestPlaceIsEven(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		processes := drawProcesses(t, 6, 6)
+		owner := drawOwners(t, 80, membersOf(processes))
+		tasks := rapid.IntRange(0, 80).Draw(t, "tasks")
+		place(owner, tasks, processes)
+		tasks = min(tasks, len(owner))
+		for _, units := range [][]int{owner[:tasks], owner[tasks:]} {
+			if byProcess, byMember := counts(t, processes, units); !isEven(processes, byMember) {
+				t.Fatalf("processes have %v, members %v", byProcess, byMember)
+			}
+		}
 	})
 }
 
-func checkSpread(t *rapid.T, before, after []int, members int) {
-	count, owned, stayed := make([]int, members), make([]int, members), 0
-	for u, m := range after {
-		if m < 0 || m >= members {
-			t.Fatalf("unit %d belongs to member %d of %d", u, m, members)
-		}
-		count[m]++
-		if before[u] >= 0 {
-			owned[before[u]]++
-		}
-		if before[u] == m {
-			stayed++
+// cost is what a plan moves: units that change process, units that change member.
+func cost(processes [][]int, before, after []int) [2]int {
+	process := make([]int, membersOf(processes))
+	for p, members := range processes {
+		for _, m := range members {
+			process[m] = p
 		}
 	}
-	share, larger := len(after)/members, len(after)%members
-	keep := 0
-	for m := range count {
-		if count[m] < share || count[m] > share+1 {
-			t.Fatalf("member %d has %d units; the share is %d", m, count[m], share)
+	var moved [2]int
+	for unit, m := range before {
+		if m < 0 {
+			continue
 		}
-		keep += min(owned[m], share)
-		if owned[m] > share && larger > 0 {
-			keep++
-			larger--
+		if process[m] != process[after[unit]] {
+			moved[0]++
+		}
+		if m != after[unit] {
+			moved[1]++
 		}
 	}
-	if stayed != keep {
-		t.Fatalf("%d units stayed where %d could: before %v, after %v", stayed, keep, before, after)
+	return moved
+}
+
+// leastCost tries every even plan there is.
+func leastCost(processes [][]int, before []int) [2]int {
+	byMember := make([]int, membersOf(processes))
+	after := make([]int, len(before))
+	best := [2]int{len(before) + 1}
+	var try func(unit int)
+	try = func(unit int) {
+		if unit == len(before) {
+			if moved := cost(processes, before, after); isEven(processes, byMember) && slices.Compare(moved[:], best[:]) < 0 {
+				best = moved
+			}
+			return
+		}
+		for m := range byMember {
+			after[unit] = m
+			byMember[m]++
+			try(unit + 1)
+			byMember[m]--
+		}
+	}
+	try(0)
+	return best
+}
+
+// No even plan moves fewer units between processes, and none that moves as few
+// moves fewer between members.
+func TestPlaceMovesLeast(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		processes := drawProcesses(t, 3, 3)
+		members := membersOf(processes)
+		most := []int{8, 8, 8, 7, 6, 5, 4, 4, 4, 4}[members]
+		before := drawOwners(t, most, members)
+		after := slices.Clone(before)
+		place(after, len(after), processes)
+		got, least := cost(processes, before, after), leastCost(processes, before)
+		if got != least {
+			t.Fatalf("moves %v units where %v would do: %v to %v", got, least, before, after)
+		}
+	})
+}
+
+// What leaves a process is taken, one after the other, from its worker that has
+// most: no worker that gave has fewer left than another one less one.
+func TestPlaceTakesFromTheMostLoaded(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		processes := drawProcesses(t, 4, 4)
+		members := membersOf(processes)
+		before := drawOwners(t, 60, members)
+		after := slices.Clone(before)
+		place(after, len(after), processes)
+		left, gave := make([]int, members), make([]int, members)
+		for unit, m := range before {
+			switch {
+			case m < 0:
+			case cost(processes, []int{m}, []int{after[unit]})[0] > 0:
+				gave[m]++
+			default:
+				left[m]++
+			}
+		}
+		for _, workers := range processes {
+			for _, m := range workers {
+				for _, n := range workers {
+					if gave[m] > 0 && left[m] < left[n]-1 {
+						t.Fatalf("member %d gave %d and has %d left, member %d has %d", m, gave[m], left[m], n, left[n])
+					}
+				}
+			}
+		}
+	})
+}
+
+// A new group's units beyond the tasks go first to who has fewer tasks.
+func TestPlaceLevelsTheTotal(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		size := rapid.IntRange(1, 4).Draw(t, "workers of every process")
+		processes := slices.Repeat([][]int{nil}, rapid.IntRange(1, 5).Draw(t, "processes"))
+		for p := range processes {
+			for w := range size {
+				processes[p] = append(processes[p], p*size+w)
+			}
+		}
+		owner := slices.Repeat([]int{-1}, rapid.IntRange(0, 60).Draw(t, "units"))
+		place(owner, rapid.IntRange(0, 60).Draw(t, "tasks"), processes)
+		byProcess, byMember := counts(t, processes, owner)
+		if slices.Max(byProcess) > slices.Min(byProcess)+1 {
+			t.Fatalf("processes have %v in all", byProcess)
+		}
+		for _, workers := range processes {
+			mine := byMember[workers[0] : workers[0]+size]
+			if slices.Max(mine) > slices.Min(mine)+1 {
+				t.Fatalf("workers of a process have %v in all", mine)
+			}
+		}
+	})
+}
+
+// Units of low numbers, which more topics have, do not all go to one process.
+func TestPlaceDealsLowNumbersOut(t *testing.T) {
+	owner := slices.Repeat([]int{-1}, 12)
+	place(owner, 12, [][]int{{0, 1}, {2, 3}})
+	want := []int{0, 2, 1, 3, 0, 2, 1, 3, 0, 2, 1, 3}
+	if !slices.Equal(owner, want) {
+		t.Fatalf("owners are %v, want %v", owner, want)
 	}
 }
 
 // A claim of an older generation loses to the one that came after it.
-func TestPlaceStaleClaim(t *testing.T) {
-	got := place(2, 2, 2, []claim{{0, 0, 5}, {1, 0, 5}, {0, 1, 6}, {1, 0, 6}})
-	if got[0] != 1 || got[1] != 0 {
+func TestStaleClaim(t *testing.T) {
+	claims := []claim{{0, 0, 5}, {1, 0, 5}, {0, 1, 6}, {1, 0, 6}}
+	if got := lastOwners(2, claims); !slices.Equal(got, []int{1, 0}) {
 		t.Fatalf("owners are %v, want [1 0]", got)
+	}
+	// It does not hold the unit back either.
+	if got := moves([]int{1, 0}, claims); got[0] || got[1] {
+		t.Fatalf("in motion: %v, want none", got)
 	}
 }
