@@ -1,0 +1,98 @@
+//go:build linux
+
+package chaos
+
+import (
+	"context"
+	"flag"
+	"math/rand/v2"
+	"os"
+	"sync"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+)
+
+var (
+	chaosLength = flag.Duration("chaos", 90*time.Second, "how long faults go on")
+	chaosSeed   = flag.Uint64("seed", 0, "makes the faults and the input; 0: a new one")
+	chaosRate   = flag.Int("rate", 3000, "records a second that are put into the sources")
+	chaosPort   = flag.Int("port", 9592, "first of the ten ports that brokers and processes listen on")
+)
+
+// endingLimit bounds all that comes after the faults.
+const endingLimit = 4 * time.Minute
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// Whatever is killed, stopped, expelled or deleted, every change is in the
+// traits topic once, and state, inbox and dead letters are what the sources
+// come to. The seed repeats the faults and their pauses, not what they hit.
+//
+// Minutes or hours of it: go test ./internal/chaos -v -chaos 10m -timeout 30m
+func TestRealChaos(t *testing.T) {
+	script := os.Getenv("TRAITSTREAM_TEST_KAFKA")
+	if script == "" {
+		t.Skip("set TRAITSTREAM_TEST_KAFKA to a script that starts and kills three nodes of a real Kafka")
+	}
+	if end, ok := t.Deadline(); ok && time.Until(end) < *chaosLength+endingLimit+time.Minute {
+		t.Fatalf("go test needs -timeout %s", *chaosLength+endingLimit+2*time.Minute)
+	}
+	seed := *chaosSeed
+	if seed == 0 {
+		seed = rand.Uint64()
+	}
+	t.Logf("-seed %d -chaos %s -rate %d", seed, *chaosLength, *chaosRate)
+	ctx, cancel := context.WithTimeout(t.Context(), *chaosLength+endingLimit)
+	defer cancel()
+
+	w := newWorld(ctx, t, script)
+	w.createSources(ctx)
+	for _, m := range w.members {
+		m.start(freshStart)
+	}
+	w.untilReady(ctx)
+	watch := w.watch()
+	feed := w.feed(rand.New(rand.NewPCG(seed, 0)))
+	w.storm(ctx, seed)
+	feed.stop(ctx)
+	watch.stop()
+	w.logf("%d records are in the sources", feed.acked.Load())
+
+	w.catchUp(ctx)
+	w.untilInboxEmpty(ctx)
+	w.stopAll()
+	w.compare(ctx, feed)
+	w.report(ctx, feed, watch)
+}
+
+// storm lets all kinds of faults come over the brokers and the processes, until
+// the time is over and each broker has had its turn.
+func (w *world) storm(ctx context.Context, seed uint64) {
+	began := time.Now()
+	var faults sync.WaitGroup
+	faults.Go(func() { w.hitMembers(ctx, rand.New(rand.NewPCG(seed, 1))) })
+	faults.Go(func() { w.hitBrokers(ctx, rand.New(rand.NewPCG(seed, 2)), began.Add(*chaosLength)) })
+	faults.Go(func() { w.addPartitions(ctx) })
+	faults.Wait()
+	wait(ctx, time.Until(began.Add(*chaosLength)))
+	w.logf("the faults are over")
+}
+
+// wait returns false when ctx ended first.
+func wait(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// between returns a random time.
+func between(random *rand.Rand, least, most time.Duration) time.Duration {
+	return least + time.Duration(random.Int64N(int64(most-least)))
+}

@@ -1,0 +1,149 @@
+//go:build linux
+
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os/exec"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+)
+
+const nodes = 3
+
+// cluster are three nodes under a script, which knows them by their first port.
+type cluster struct {
+	script, port string
+	brokers      []string
+}
+
+// startCluster starts three nodes, which end with the test. Their data is kept
+// if it fails.
+func startCluster(ctx context.Context, t *testing.T, script string, port int) *cluster {
+	t.Helper()
+	c := &cluster{script: script, port: strconv.Itoa(port)}
+	for i := range nodes {
+		c.brokers = append(c.brokers, fmt.Sprintf("127.0.0.1:%d", port+2*i))
+	}
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // the test's is over
+		defer cancel()
+		end := "clean"
+		if t.Failed() {
+			end = "stop"
+		}
+		if err := c.run(ctx, end); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := c.run(ctx, "start", "--nodes", strconv.Itoa(nodes)); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func (c *cluster) run(ctx context.Context, args ...string) error {
+	out, err := exec.CommandContext(ctx, "bash", append([]string{c.script}, append(args, "--port", c.port)...)...).CombinedOutput()
+	if err != nil {
+		return fmt.Errorf("%s %v: %w: %s", c.script, args, err, out)
+	}
+	return nil
+}
+
+// node does something to one node.
+func (c *cluster) node(ctx context.Context, do string, n int) error {
+	return c.run(ctx, do, strconv.Itoa(n))
+}
+
+// hitBrokers kills or stalls one broker after the other, round after round,
+// each once all replicas are in sync again.
+func (w *world) hitBrokers(ctx context.Context, random *rand.Rand, end time.Time) {
+	for round := 0; round == 0 || time.Now().Before(end); round++ {
+		for _, n := range random.Perm(nodes) {
+			if round > 0 && time.Now().After(end) || !wait(ctx, between(random, 3*time.Second, 10*time.Second)) {
+				return
+			}
+			stall := round > 0 && random.IntN(4) == 0 // the first round kills each
+			if err := w.hitBroker(ctx, n, stall, between(random, time.Second, 8*time.Second)); err != nil {
+				w.t.Errorf("broker %d: %v", n, err)
+				return
+			}
+		}
+	}
+}
+
+func (w *world) hitBroker(ctx context.Context, n int, stall bool, away time.Duration) error {
+	hit, back, count := "kill", "restart", "brokers killed"
+	if stall {
+		hit, back, count = "pause", "resume", "brokers paused"
+	}
+	w.count(count)
+	w.logf("broker %d: %s for %.1f s", n, hit, away.Seconds())
+	if err := w.cluster.node(ctx, hit, n); err != nil {
+		return err
+	}
+	wait(ctx, away)
+	if err := w.cluster.node(ctx, back, n); err != nil {
+		return err
+	}
+	w.logf("broker %d: %s", n, back)
+	return w.untilInSync(ctx)
+}
+
+// untilInSync waits until each partition has all of its replicas: the loss of
+// two brokers in a row is not what this is about.
+func (w *world) untilInSync(ctx context.Context) error {
+	for {
+		m, err := w.admin.Metadata(ctx)
+		if err == nil && inSync(m) {
+			return nil
+		}
+		if !wait(ctx, 200*time.Millisecond) {
+			return fmt.Errorf("waiting for replicas: %w (last: %w)", ctx.Err(), err)
+		}
+	}
+}
+
+func inSync(m kadm.Metadata) bool {
+	for _, t := range m.Topics {
+		for _, p := range t.Partitions {
+			if len(p.ISR) < len(p.Replicas) || len(p.Replicas) == 0 || p.Err != nil {
+				return false
+			}
+		}
+	}
+	return len(m.Topics) > 0
+}
+
+// addPartitions gives both sources more of them than there are tasks, one
+// source after the other.
+func (w *world) addPartitions(ctx context.Context) {
+	for _, more := range []struct {
+		topic string
+		total int
+	}{{mobile, tasks + 1}, {web, tasks + 2}} {
+		if !wait(ctx, *chaosLength/3) {
+			return
+		}
+		for {
+			_, err := w.admin.UpdatePartitions(ctx, more.total, more.topic)
+			if err == nil {
+				var have kadm.TopicDetails
+				if have, err = w.admin.ListTopics(ctx, more.topic); err == nil && len(have[more.topic].Partitions) == more.total {
+					break
+				}
+			}
+			if !wait(ctx, 200*time.Millisecond) {
+				w.t.Errorf("adding partitions to %s: %v", more.topic, err)
+				return
+			}
+		}
+		w.count("topics grown")
+		w.logf("%s has %d partitions now", more.topic, more.total)
+	}
+}
