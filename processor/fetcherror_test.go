@@ -19,7 +19,7 @@ func TestOutOfRangeWhenPollIsOver(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer client.Close()
-	s := &seat{starts: &starts{o: &m.o, client: client, joined: closed()}}
+	s := &seat{starts: newStarts(&m.o, &ledger{consumer: client})}
 	ctx, wake := context.WithCancel(t.Context())
 	wake()
 	if err := s.fetchError(ctx, "impressions", 0, kerr.OffsetOutOfRange); err != nil {

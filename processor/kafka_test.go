@@ -17,7 +17,7 @@ func TestRealKafka(t *testing.T) {
 	if brokers == "" {
 		t.Skip("TRAITSTREAM_TEST_BROKERS names no Kafka (host:port,...)")
 	}
-	app := fmt.Sprintf("test-%s", newInstance())
+	app := fmt.Sprintf("test-%s", newName())
 	w := newWorldAt(t, fmt.Sprintf("app: %s\nsources: [{topic: %s-a}, {topic: %s-b}]\noutput: {partitions: 4}", app, app, app),
 		4, strings.Split(brokers, ","))
 	dir := t.TempDir()

@@ -35,16 +35,18 @@ func (p *Processor) watch(ctx context.Context) {
 }
 
 func (p *Processor) look(ctx context.Context) error {
-	numbers := p.worker.tasks.numbers()
-	if len(numbers) == 0 {
-		return nil
-	}
 	ids, err := p.o.topicIDs(ctx)
 	if err != nil {
 		return err
 	}
-	if starts := p.worker.starts.Load(); starts != nil && starts.outlived(ids) {
-		p.worker.fail(errRecreated)
+	for _, w := range p.workers {
+		if starts := w.starts.Load(); starts != nil && starts.outlived(ids) {
+			w.fail(errRecreated)
+		}
+	}
+	numbers := p.numbers()
+	if len(numbers) == 0 {
+		return nil
 	}
 	m, err := p.o.measure(ctx)
 	if err != nil {
@@ -54,6 +56,15 @@ func (p *Processor) look(ctx context.Context) error {
 		return err
 	}
 	return m.trimInbox(ctx, numbers)
+}
+
+// numbers tells which tasks are here.
+func (p *Processor) numbers() []int32 {
+	var numbers []int32
+	for _, w := range p.workers {
+		w.tasks.each(func(number int32, _ bool) { numbers = append(numbers, number) })
+	}
+	return numbers
 }
 
 // trimInbox deletes the forwarded records of some tasks that are committed:

@@ -93,7 +93,7 @@ func (w *world) member(dir string) *member {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	instance, err := Instance(dir)
+	instance, err := OpenInstance(dir)
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -214,11 +214,4 @@ func (w *world) changes() map[string][]string {
 		}
 	}
 	return out
-}
-
-// closed returns a channel that keeps nobody waiting.
-func closed() chan struct{} {
-	c := make(chan struct{})
-	close(c)
-	return c
 }

@@ -144,4 +144,11 @@ func (t *tally) addTo(m *Metrics) {
 	}
 }
 
+// forget removes what is told of a task that has gone.
+func (m *Metrics) forget(task int32) {
+	for _, gauge := range []*prometheus.GaugeVec{m.lagRecords, m.lagSeconds, m.restoreLeft} {
+		gauge.DeleteLabelValues(taskLabel(task))
+	}
+}
+
 func taskLabel(task int32) string { return strconv.Itoa(int(task)) }

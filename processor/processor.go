@@ -1,6 +1,6 @@
-// Package processor runs the job: as a member of a consumer group it reads
-// impressions, merges them into the last-seen state of its tasks, and writes
-// what changed, all in Kafka transactions.
+// Package processor runs the job: as members of a consumer group its workers
+// read impressions, merge them into the last-seen state of their tasks, and
+// write what changed, all in Kafka transactions.
 //
 // A task is a partition of the changelog. Its inputs are the partitions of the
 // same number of every source and of the inbox, which the group's balancer
@@ -16,15 +16,11 @@ package processor
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"slices"
-	"strings"
-	"sync/atomic"
+	"runtime"
+	"sync"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"traitstream/config"
@@ -33,7 +29,7 @@ import (
 	"traitstream/trait"
 )
 
-// Options are what a Processor works with. All but Hooks are required.
+// Options are what a Processor works with. All but HTTP and Leave are required.
 type Options struct {
 	Config  *config.Config
 	Traits  *trait.Set
@@ -43,140 +39,143 @@ type Options struct {
 	Connect []kgo.Opt   // how to reach the brokers
 	Metrics *Metrics
 	Log     *slog.Logger
-	// Instance is this process's seat: it names the group member and the
-	// transactional id over restarts. Two live processes never share one.
-	Instance string
-	// Leave gives up the seat when Run ends, instead of keeping it for a restart
-	// until the session times out.
+	// Instance names the process's seats in the group.
+	Instance *Instance
+	// HTTP is host:port where others reach the process, for them to know.
+	HTTP string
+	// Leave gives up the seats when Run ends, instead of keeping them for a
+	// restart until the session times out.
 	Leave bool
+
+	// at, where a test has set it, hears of each boundary that a worker reaches.
+	at func(worker int, b boundary) error
 }
 
 // Processor is one process's share of the group.
 type Processor struct {
-	o      Options
-	worker *worker
-	beat   atomic.Int64 // when the loop last came round, Unix ns
-	ready  atomic.Bool
+	o        Options
+	owners   *owners
+	restorer *restorer
+	workers  []*worker
 }
 
 // New returns a processor that has not joined the group yet.
 func New(o Options) *Processor {
 	p := &Processor{o: o}
-	p.worker = newWorker(&p.o, &p.beat, &p.ready)
+	p.owners, p.restorer = newOwners(o.Store), newRestorer(&p.o)
+	for n := range workers(&o) {
+		p.workers = append(p.workers, newWorker(&p.o, n, p.owners, p.restorer))
+	}
 	return p
 }
 
-// Ready tells whether the group has given an assignment, an empty one too, and
-// its tasks are restored.
-func (p *Processor) Ready() bool { return p.ready.Load() }
+// workers returns how many a process has: what is configured or one per core,
+// and no more than there are tasks, which a worker can't share.
+func workers(o *Options) int {
+	n := o.Config.Processor.Workers
+	if n == 0 {
+		n = runtime.GOMAXPROCS(0)
+	}
+	return max(1, min(n, int(o.Topics.Tasks)))
+}
 
-// LastBeat tells when the loop last came round.
-func (p *Processor) LastBeat() time.Time { return time.Unix(0, p.beat.Load()) }
+// Ready tells whether the group has given every worker an assignment, an empty
+// one too, and all tasks are restored.
+func (p *Processor) Ready() bool {
+	for _, w := range p.workers {
+		if !w.ready.Load() {
+			return false
+		}
+	}
+	return true
+}
 
-// drainTimeout is how long a stop may take until the open transaction is given
-// up; it is then aborted and its input read again.
+// LastBeat tells when the loop last came round that has stood still longest.
+func (p *Processor) LastBeat() time.Time {
+	first := p.workers[0].beat.Load()
+	for _, w := range p.workers {
+		first = min(first, w.beat.Load())
+	}
+	return time.Unix(0, first)
+}
+
+// drainTimeout is how long a stop may take until open transactions are given
+// up; they are then aborted and their input read again.
 const drainTimeout = 4 * time.Second
 
 // Run processes until ctx ends, then commits what it has read and returns nil.
 // A broker that is away is waited for; an error is one that waiting can't mend.
 func (p *Processor) Run(ctx context.Context) error {
-	p.beat.Store(time.Now().UnixNano())
+	for _, w := range p.workers {
+		w.beat.Store(time.Now().UnixNano())
+	}
+	stop, cancelStop := context.WithCancel(ctx)
+	defer cancelStop()
 	hard, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(drainTimeout, cancel) })
-	defer stop()
+	defer context.AfterFunc(stop, func() { time.AfterFunc(drainTimeout, cancel) })()
 
-	if err := p.rejoin(ctx); err != nil {
+	if err := p.takeSeats(stop); err != nil || stop.Err() != nil {
 		return err
 	}
 	watch, unwatch := context.WithCancel(hard)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		p.watch(watch)
-	}()
-	err := p.drain(ctx, hard)
+	var watching sync.WaitGroup
+	watching.Go(func() { p.watch(watch) })
+	err := p.drain(stop, hard, cancelStop)
 	unwatch()
-	<-done
-	if p.o.Leave {
-		err = errors.Join(err, p.leave(hard))
+	watching.Wait()
+	if p.o.Leave && !errors.Is(err, errSeatTaken) { // by name, it would make the other one leave
+		err = errors.Join(err, p.leave(hard, p.o.Instance.held))
 	}
 	return err
 }
 
-// stopGrace is how long a stop waits for the client after it has given up the
-// open transaction.
-const stopGrace = 500 * time.Millisecond
+// stopGrace is how long a stop waits for the clients after it has given up the
+// open transactions.
+const stopGrace = 3 * time.Second
 
-// errNotDrained says that a stop could not end the open transaction.
+// errNotDrained says that a stop could not end the open transactions.
 var errNotDrained = errors.New("stopped, but the brokers did not answer in time: " +
 	"what was not committed is read again at the next start")
 
-// drain runs the worker. With brokers that do not answer its client may take
-// long to let go; a stop does not wait for that.
-func (p *Processor) drain(ctx, hard context.Context) error {
-	ended := make(chan error, 1)
-	go func() { ended <- p.worker.run(ctx, hard) }()
-	var err error
-	select {
-	case err = <-ended:
-	case <-hard.Done():
+// drain runs the workers until they have stopped; an error of one stops all.
+func (p *Processor) drain(stop, hard context.Context, cancelStop func()) error {
+	ended := make(chan error, len(p.workers))
+	for _, w := range p.workers {
+		go func() {
+			err := w.run(stop, hard)
+			cancelStop()
+			ended <- err
+		}()
+	}
+	var errs []error
+	var late <-chan time.Time
+	given := hard.Done()
+	for len(errs) < len(p.workers) {
 		select {
-		case err = <-ended:
-		case <-time.After(stopGrace):
-			return errNotDrained
-		}
-	}
-	if errors.Is(err, context.Canceled) && hard.Err() != nil {
-		return errNotDrained
-	}
-	return err
-}
-
-// inputsMeta is the name under which the state keeps the topics that the seat
-// has last joined for.
-const inputsMeta = "inputs"
-
-// rejoin gives up the seat when the sources have changed since it was taken: the
-// broker hands a static member that comes back its old assignment, without a
-// rebalance, whatever it now wants to read.
-func (p *Processor) rejoin(ctx context.Context) error {
-	inputs := strings.Join(slices.Sorted(slices.Values(p.o.inputs())), ",")
-	before, err := p.o.Store.Meta(inputsMeta)
-	if err != nil {
-		return fmt.Errorf("reading state: %w", err)
-	}
-	if string(before) == inputs {
-		return nil
-	}
-	if before != nil {
-		if err := p.leave(ctx); err != nil {
-			if ctx.Err() != nil {
-				return nil //nolint:nilerr // stopped: the next start leaves
+		case err := <-ended:
+			if errors.Is(err, context.Canceled) && hard.Err() != nil {
+				err = errNotDrained
 			}
-			return err
+			errs = append(errs, err)
+		case <-given:
+			given, late = nil, time.After(stopGrace)
+		case <-late:
+			return errors.Join(append(errs, errNotDrained)...)
 		}
 	}
-	if err := p.o.Store.SetMeta(inputsMeta, []byte(inputs)); err != nil {
-		return fmt.Errorf("writing state: %w", err)
-	}
-	return nil
+	return join(errs)
 }
 
-// leave gives up the seat of a static member, which closing its client does not.
-func (p *Processor) leave(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, drainTimeout)
-	defer cancel()
-	left, err := kadm.NewClient(p.o.Client).LeaveGroup(ctx, kadm.LeaveGroup(p.o.Config.Group()).
-		Reason("stopped").InstanceIDs(p.o.Instance))
-	if err == nil {
-		err = left.Error()
+// join returns the errors of workers, each once: what ends one often ends all.
+func join(errs []error) error {
+	told := map[string]bool{}
+	var once []error
+	for _, err := range errs {
+		if err != nil && !told[err.Error()] {
+			told[err.Error()] = true
+			once = append(once, err)
+		}
 	}
-	if errors.Is(err, kerr.GroupIDNotFound) || errors.Is(err, kerr.UnknownMemberID) {
-		return nil // it never got there
-	}
-	if err != nil {
-		return fmt.Errorf("leaving group %s: %w", p.o.Config.Group(), err)
-	}
-	return nil
+	return errors.Join(once...)
 }

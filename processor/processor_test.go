@@ -136,7 +136,7 @@ func TestTwoMembers(t *testing.T) {
 	go func() { ended <- a.Run(ctx) }()
 	go func() { ended <- b.Run(bctx) }()
 	until(t, "both have three tasks", func() bool {
-		return a.Ready() && b.Ready() && len(a.worker.tasks.numbers()) == 3 && len(b.worker.tasks.numbers()) == 3
+		return a.Ready() && b.Ready() && len(a.numbers()) == 3 && len(b.numbers()) == 3
 	})
 	for i := range 100 {
 		w.put(w.webhook(fmt.Sprintf("u%d", i), "f", "on", 0))

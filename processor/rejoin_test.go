@@ -26,7 +26,10 @@ func TestStopWhileRejoining(t *testing.T) {
 		resp.ErrorCode = kerr.CoordinatorNotAvailable.Code
 		return resp, nil, true
 	})
-	_ = m.rejoin(ctx)
+	if err := m.o.Instance.hold([]string{"seat"}); err != nil {
+		t.Fatal(err)
+	}
+	_ = m.takeSeats(ctx)
 	if left == 0 {
 		t.Fatal("nobody left")
 	}

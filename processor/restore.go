@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -16,6 +17,18 @@ import (
 // restoreBatch bounds the batches in which a changelog enters the store, bytes.
 const restoreBatch = 4 << 20
 
+// restorer brings tasks up to date, those of all workers of a process.
+type restorer struct {
+	*Options
+
+	mu    sync.Mutex
+	going map[int32]*restoring
+}
+
+func newRestorer(o *Options) *restorer {
+	return &restorer{Options: o, going: map[int32]*restoring{}}
+}
+
 // restoreWorthTelling is the number of offsets from which a restore is logged.
 const restoreWorthTelling = 1000
 
@@ -25,7 +38,7 @@ const restoreWorthTelling = 1000
 // decided; then the high watermark of the changelog; then all up to it, by a
 // reader that sees committed records alone. Stopping at the last stable offset
 // would be wrong: EndTxn is answered before its markers are written.
-func (o *Options) restore(ctx context.Context, task int32) error {
+func (o *restorer) restore(ctx context.Context, task int32) error {
 	_, err := kafka.StableOffsets(ctx, o.Client, o.Config.Group(), o.partitions(task))
 	if err != nil {
 		return fmt.Errorf("waiting for open transactions: %w", err)
@@ -41,7 +54,7 @@ func (o *Options) restore(ctx context.Context, task int32) error {
 	if from == end {
 		return nil
 	}
-	r := restoring{o: o, task: task, batch: o.Store.NewBatch(), end: end}
+	r := restoring{o: o.Options, task: task, batch: o.Store.NewBatch(), end: end}
 	if end-from > restoreWorthTelling {
 		o.Log.Info("restoring state", "task", task, "from", from, "to", end)
 	}

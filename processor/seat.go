@@ -4,22 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
+	"strconv"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/kversion"
 	"github.com/twmb/franz-go/plugin/kprom"
 
-	"traitstream/kafka"
 	"traitstream/processor/group"
 )
 
 const (
-	// transactionTimeout is what a dead instance may hold back the readers of
-	// its last transaction; the broker looks for expired ones each 10 s.
+	// transactionTimeout is what a dead worker may hold back the readers of its
+	// last transaction; the broker looks for expired ones each 10 s.
 	transactionTimeout = 10 * time.Second
-	// endTimeout bounds the end of a transaction; after it the client is made
+	// endTimeout bounds the end of a transaction; after it the clients are made
 	// again. The broker has then aborted what was open.
 	endTimeout      = transactionTimeout
 	fetchBytes      = 16 << 20
@@ -30,86 +33,110 @@ const (
 	fetchWait = 200 * time.Millisecond
 )
 
-// seat is a worker's place in the group, with its transactional producer. It
-// hides franz-go's GroupTransactSession, which has these ways: it commits the
-// offsets of all that was polled since begin, it commits although a record
-// failed to be produced, and after any revoke it aborts the next transaction,
-// even one that began later. So one transaction covers what was polled, produce
-// waits for every record, and an aborted batch is simply read again.
+// seat is a worker's place in the group and its transactional producer, a client
+// each: the producer's transaction takes the offsets from the worker's own
+// record of what it has merged (ledger), so neither a rebalance nor what has
+// been fetched meanwhile aborts it.
 type seat struct {
-	session *kgo.GroupTransactSession
-	starts  *starts
+	consumer *kgo.Client
+	producer *kgo.Client
+	ledger   *ledger
+	starts   *starts
+	cut      context.CancelFunc // ends what the consumer still waits for
 }
 
-// newSeat joins the group. What a dead process has left open in this seat is
-// aborted first: every reader, and the restore, would wait for its timeout.
-func newSeat(ctx context.Context, o *Options, t *tasks, out *outbox) (*seat, error) {
-	if err := fence(ctx, o); err != nil {
-		return nil, err
+// newSeat takes a worker's seat in the group. The producer comes first: what a
+// dead process has left open in this seat is aborted before the group gives it
+// tasks, whose readers and restores would wait for its timeout.
+func newSeat(ctx context.Context, w *worker) (_ *seat, err error) {
+	s := &seat{}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	if s.producer, err = kgo.NewClient(w.producerOptions()...); err != nil {
+		return nil, fmt.Errorf("setting up the producer: %w", err)
 	}
-	starts := &starts{o: o, joined: make(chan struct{})}
-	client := kprom.NewMetrics("traitstream_kafka", kprom.Registerer(o.Metrics.registry)) // gone with the client
-	opts := append([]kgo.Opt{}, o.Connect...)
-	opts = append(opts,
-		kgo.WithHooks(client),
-		kgo.ConsumerGroup(o.Config.Group()),
-		kgo.ConsumeTopics(o.inputs()...),
-		kgo.InstanceID(o.Instance),
-		kgo.TransactionalID(o.transactionalID()),
+	if _, _, err := s.producer.ProducerID(ctx); err != nil {
+		return nil, fmt.Errorf("taking the transactional id %s: %w", w.transactionalID(), err)
+	}
+	s.ledger = &ledger{
+		group: w.o.Config.Group(), instance: &w.seatName, txnID: w.transactionalID(),
+		producer: s.producer, joined: make(chan struct{}), notes: map[partition]string{},
+	}
+	s.starts = newStarts(w.o, s.ledger)
+	ctx, s.cut = context.WithCancel(context.WithoutCancel(ctx))
+	if s.consumer, err = kgo.NewClient(append(w.consumerOptions(s.starts), kgo.WithContext(ctx))...); err != nil {
+		return nil, fmt.Errorf("joining group %s: %w", w.o.Config.Group(), err)
+	}
+	s.ledger.consumer = s.consumer
+	close(s.ledger.joined)
+	return s, nil
+}
+
+// transactionalID names the seat's producer.
+func (w *worker) transactionalID() string { return w.o.transactionalID(w.seatName) }
+
+func (o *Options) transactionalID(seat string) string { return o.Config.App + "-" + seat }
+
+func (w *worker) producerOptions() []kgo.Opt {
+	versions := kversion.Stable()
+	versions.SetMaxKeyVersion(kmsg.OffsetCommit.Int16(), offsetCommitVersion)
+	versions.SetMaxKeyVersion(kmsg.TxnOffsetCommit.Int16(), txnOffsetCommitVersion)
+	return append(slices.Clone(w.o.Connect),
+		kgo.WithHooks(w.clientMetrics("producer")),
+		kgo.MaxVersions(versions),
+		kgo.TransactionalID(w.transactionalID()),
 		kgo.TransactionTimeout(transactionTimeout),
-		kgo.Balancers(group.Balancer{Tasks: o.Topics.Tasks}),
-		kgo.SessionTimeout(o.Config.Processor.SessionTimeout),
-		kgo.HeartbeatInterval(min(3*time.Second, o.Config.Processor.SessionTimeout/4)),
-		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
-		kgo.BlockRebalanceOnPoll(),
-		kgo.OnPartitionsAssigned(t.assigned),
-		kgo.OnPartitionsRevoked(t.revoked),
-		kgo.OnPartitionsLost(t.revoked),
-		kgo.AdjustFetchOffsetsFn(starts.adjust),
-		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
-		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
 		kgo.MetadataMaxAge(time.Minute),
 		kgo.MetadataMinAge(100*time.Millisecond), // the default of 5 s is a pause at each new topic
-		kgo.FetchMaxWait(fetchWait),
-		kgo.FetchMaxBytes(fetchBytes),
-		kgo.FetchMaxPartitionBytes(fetchPartition),
+		kgo.ConcurrentTransactionsBackoff(concurrentBackoff),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
-		kgo.ProducerBatchMaxBytesFn(out.limit),
+		kgo.ProducerBatchMaxBytesFn(w.out.limit),
 		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
 		kgo.ProducerLinger(0),
 		kgo.MaxBufferedRecords(bufferedRecords),
 	)
-	s, err := kgo.NewGroupTransactSession(opts...)
-	if err != nil {
-		return nil, fmt.Errorf("joining group %s: %w", o.Config.Group(), err)
-	}
-	starts.client = s.Client()
-	close(starts.joined)
-	return &seat{session: s, starts: starts}, nil
 }
 
-// transactionalID names the seat's producer.
-func (o *Options) transactionalID() string { return o.Config.App + "-" + o.Instance }
+func (w *worker) consumerOptions(starts *starts) []kgo.Opt {
+	session := w.o.Config.Processor.SessionTimeout
+	return append(slices.Clone(w.o.Connect),
+		kgo.WithHooks(w.clientMetrics("consumer")),
+		kgo.ConsumerGroup(w.o.Config.Group()),
+		kgo.ConsumeTopics(w.o.inputs()...),
+		kgo.InstanceID(w.seatName),
+		kgo.Balancers(group.Balancer{Tasks: w.o.Topics.Tasks, Member: w.member()}),
+		kgo.SessionTimeout(session),
+		kgo.HeartbeatInterval(min(3*time.Second, session/4)),
+		kgo.DisableAutoCommit(),
+		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.BlockRebalanceOnPoll(),
+		kgo.OnPartitionsAssigned(w.tasks.assigned),
+		kgo.OnPartitionsRevoked(w.tasks.revoked),
+		kgo.OnPartitionsLost(w.tasks.revoked),
+		kgo.OnOffsetsFetched(starts.fetched),
+		kgo.AdjustFetchOffsetsFn(starts.adjust),
+		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),
+		kgo.ConsumeResetOffset(kgo.NoResetOffset()),
+		kgo.MetadataMaxAge(time.Minute),
+		kgo.MetadataMinAge(100*time.Millisecond),
+		kgo.FetchMaxWait(fetchWait),
+		kgo.FetchMaxBytes(fetchBytes),
+		kgo.FetchMaxPartitionBytes(fetchPartition),
+	)
+}
 
-// fence shuts out any other producer of this seat (KIP-98's InitProducerId) and
-// waits until its open transaction is aborted.
-func fence(ctx context.Context, o *Options) error {
-	id := o.transactionalID()
-	req := kmsg.NewPtrInitProducerIDRequest()
-	req.TransactionalID = &id
-	req.TransactionTimeoutMillis = int32(transactionTimeout.Milliseconds())
-	for {
-		resp, err := req.RequestWith(ctx, o.Client)
-		if err == nil {
-			err = kerr.ErrorForCode(resp.ErrorCode)
-		}
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, kerr.ConcurrentTransactions) || !sleep(ctx, 20*time.Millisecond) {
-			return fmt.Errorf("fencing the transactional id %s: %w", id, kafka.Explain(err))
-		}
-	}
+// member is what others see of the worker.
+func (w *worker) member() group.Member {
+	return group.Member{Process: w.o.Instance.Name, Run: w.o.Instance.run, Worker: w.number, HTTP: w.o.HTTP}
+}
+
+// clientMetrics are a client's own, which go with it.
+func (w *worker) clientMetrics(client string) *kprom.Metrics {
+	labels := prometheus.Labels{"worker": strconv.Itoa(w.number), "client": client}
+	return kprom.NewMetrics("traitstream_kafka", kprom.Registerer(prometheus.WrapRegistererWith(labels, w.o.Metrics.registry)))
 }
 
 // inputs are the topics of a task: the sources and the inbox.
@@ -121,9 +148,9 @@ func (o *Options) inputs() []string {
 	return topics
 }
 
-// poll returns what has been fetched; nothing when ctx ends first.
-func (s *seat) poll(ctx context.Context, limit int) ([]*kgo.Record, error) {
-	fetches := s.session.PollRecords(ctx, limit)
+// poll adds to a batch what has been fetched; nothing when ctx ends first.
+func (s *seat) poll(ctx context.Context, b *batch, limit int) error {
+	fetches := s.consumer.PollRecords(ctx, limit)
 	var errs []error
 	fetches.EachError(func(topic string, partition int32, err error) {
 		if err := s.fetchError(ctx, topic, partition, err); err != nil {
@@ -131,9 +158,10 @@ func (s *seat) poll(ctx context.Context, limit int) ([]*kgo.Record, error) {
 		}
 	})
 	if len(errs) > 0 {
-		return nil, errors.Join(errs...)
+		return errors.Join(errs...)
 	}
-	return fetches.Records(), nil
+	fetches.EachPartition(b.add)
+	return nil
 }
 
 // fetchError decides about an error of a fetch: nil means go on.
@@ -153,68 +181,57 @@ func (s *seat) fetchError(ctx context.Context, topic string, partition int32, er
 	return fmt.Errorf("reading %s, partition %d: %w", topic, partition, err)
 }
 
+// begin begins a transaction; the broker hears of it with its first record.
 func (s *seat) begin() error {
-	if err := s.session.Begin(); err != nil {
+	if err := s.producer.BeginTransaction(); err != nil {
 		return fmt.Errorf("beginning a transaction: %w", err)
 	}
 	return nil
 }
 
-// settle takes the session past a revoke: it would abort the next transaction,
-// and not tell of another revoke before that. An empty one does.
-func (s *seat) settle(ctx context.Context) error {
-	if err := s.begin(); err != nil {
-		return err
+// produce hands the records over to the producer.
+func (s *seat) produce(ctx context.Context, records []*kgo.Record, done func(*kgo.Record, error)) {
+	for _, r := range records {
+		s.producer.Produce(ctx, r, done)
 	}
-	_, err := s.end(ctx, kgo.TryAbort)
-	return err
 }
 
-// produce sends the records and waits until the brokers have them all.
-func (s *seat) produce(ctx context.Context, records []*kgo.Record, done func(*kgo.Record, error)) error {
-	for _, r := range records {
-		s.session.Produce(ctx, r, done)
-	}
-	if err := s.session.Client().Flush(ctx); err != nil {
+// flush waits until the brokers have answered for every record.
+func (s *seat) flush(ctx context.Context) error {
+	if err := s.producer.Flush(ctx); err != nil {
 		return fmt.Errorf("producing: %w", err)
 	}
 	return nil
 }
 
-// end ends the transaction and returns whether it committed. An abort rewinds
-// to the committed offsets. There is a limit to it: when a heartbeat has found
-// that the group has expelled this member (a process that was stopped for a
-// while), the session waits here for a heartbeat, and its heartbeats wait for
-// the rebalance that is blocked until end returns.
-func (s *seat) end(ctx context.Context, try kgo.TransactionEndTry) (bool, error) {
+// end ends the transaction. After an error it is not known how it ended; a new
+// seat finds out.
+func (s *seat) end(ctx context.Context, how kgo.TransactionEndTry) error {
 	ctx, cancel := context.WithTimeout(ctx, endTimeout)
 	defer cancel()
-	return s.session.End(ctx, try)
+	if err := s.producer.EndTransaction(ctx, how); err != nil {
+		return fmt.Errorf("ending the transaction: %w", err)
+	}
+	return nil
 }
 
-func (s *seat) allowRebalance() { s.session.AllowRebalance() }
+// allowRebalance lets a rebalance go on that has waited since the last poll.
+func (s *seat) allowRebalance() { s.consumer.AllowRebalance() }
 
-// close leaves the connection, not the group: the seat stays ours until the
-// session times out.
-func (s *seat) close() { s.session.CloseAllowingRebalance() }
+// closePatience is how long a close waits for a rebalance that is under way,
+// which may itself be waiting for others that have stopped.
+const closePatience = 500 * time.Millisecond
 
-// retriable tells whether a new client in the old seat may mend an error. A
-// seat that somebody else has taken is not: two would fence each other for
-// ever.
-func retriable(err error) bool {
-	var ke *kerr.Error
-	switch {
-	case errors.Is(err, kerr.FencedInstanceID):
-		return false
-	case errors.Is(err, kerr.ProducerFenced), errors.Is(err, kerr.InvalidProducerEpoch),
-		errors.Is(err, kerr.InvalidTxnState), errors.Is(err, kerr.UnknownMemberID),
-		errors.Is(err, kerr.IllegalGeneration), errors.Is(err, kerr.RebalanceInProgress),
-		errors.Is(err, kerr.InvalidProducerIDMapping), errors.Is(err, kerr.TransactionAbortable),
-		errors.Is(err, kerr.OperationNotAttempted), errors.Is(err, kerr.OutOfOrderSequenceNumber),
-		errors.Is(err, errRelearned), errors.Is(err, errRecreated):
-		return true
-	case errors.As(err, &ke):
-		return ke.Retriable
+// close closes the connections but does not leave the group: the seat stays
+// ours until the session times out.
+func (s *seat) close() {
+	if s.consumer != nil {
+		late := time.AfterFunc(closePatience, s.cut)
+		s.consumer.CloseAllowingRebalance()
+		late.Stop()
+		s.cut()
 	}
-	return errors.Is(err, kgo.ErrRecordTimeout) || errors.Is(err, kgo.ErrRecordRetries) || isNetwork(err)
+	if s.producer != nil {
+		s.producer.Close()
+	}
 }

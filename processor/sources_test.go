@@ -17,7 +17,7 @@ func TestRealSourceIsAdded(t *testing.T) {
 	if brokers == "" {
 		t.Skip("TRAITSTREAM_TEST_BROKERS names no Kafka (host:port,...)")
 	}
-	seeds, app := strings.Split(brokers, ","), "test-"+newInstance()
+	seeds, app := strings.Split(brokers, ","), "test-"+newName()
 	yaml := fmt.Sprintf("app: %s\noutput: {partitions: 1}\nsources: [{topic: %s-a}", app, app)
 	w := newWorldAt(t, yaml+"]\n", 1, seeds)
 	dir := t.TempDir()

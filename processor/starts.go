@@ -12,154 +12,168 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"traitstream/kafka"
+	"traitstream/schemas"
 )
 
-// starts decides at which offsets partitions begin.
+// starts decides at which offsets a seat's partitions begin, and claims them:
+// before anything of a partition is read, its offset is committed with a note of
+// who reads it now, of which topic, and from where.
 type starts struct {
 	o      *Options
-	client *kgo.Client   // the group's, once it has joined
-	joined chan struct{} // closed when there is a client: it may call before it is returned
+	ledger *ledger
 
 	mu    sync.Mutex
-	begun map[string]map[string]bool // the ids under which the client began to read, by topic
+	notes map[partition]schemas.OffsetNote // as they were fetched last
+	begun map[string]map[string]bool       // the ids under which the client began to read, by topic
+}
+
+func newStarts(o *Options, l *ledger) *starts {
+	return &starts{o: o, ledger: l, notes: map[partition]schemas.OffsetNote{}, begun: map[string]map[string]bool{}}
+}
+
+// fetched is called by the client with the committed offsets of partitions that
+// were assigned, before adjust.
+func (s *starts) fetched(_ context.Context, _ *kgo.Client, resp *kmsg.OffsetFetchResponse) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	take := func(topic string, number int32, metadata *string) {
+		delete(s.notes, partition{topic, number})
+		if metadata == nil {
+			return
+		}
+		if note, ok := schemas.ParseOffsetNote(*metadata); ok {
+			s.notes[partition{topic, number}] = note
+		}
+	}
+	for _, t := range resp.Topics {
+		for _, p := range t.Partitions {
+			take(t.Topic, p.Partition, p.Metadata)
+		}
+	}
+	for _, g := range resp.Groups {
+		for _, t := range g.Topics {
+			for _, p := range t.Partitions {
+				take(t.Topic, p.Partition, p.Metadata)
+			}
+		}
+	}
+	return nil
+}
+
+// bounds are what the brokers tell of topics.
+type bounds struct {
+	first, end kadm.ListedOffsets
+	ids        map[string]string
 }
 
 // adjust is called by the client with the committed offsets of partitions that
 // were assigned. It gives a start to those that have none, and lets those go on
-// whose place the source's retention has removed.
+// whose place the source's retention has removed or whose topic is another one.
 func (s *starts) adjust(ctx context.Context, offsets map[string]map[int32]kgo.Offset) (map[string]map[int32]kgo.Offset, error) {
-	adm := kadm.NewClient(s.o.Client)
-	topics := slices.Collect(maps.Keys(offsets))
-	if len(topics) == 0 {
+	if len(offsets) == 0 {
 		return offsets, nil
 	}
-	first, err := adm.ListStartOffsets(ctx, topics...)
-	if err != nil {
-		return nil, fmt.Errorf("looking up where topics start: %w", err)
-	}
-	end, err := adm.ListEndOffsets(ctx, topics...)
-	if err != nil {
-		return nil, fmt.Errorf("looking up where topics end: %w", err)
-	}
-	ids, err := s.o.topicIDs(ctx)
+	b, err := s.o.bounds(ctx, slices.Collect(maps.Keys(offsets)))
 	if err != nil {
 		return nil, err
 	}
+	var claims []span
 	for topic, partitions := range offsets {
-		again, err := s.again(ctx, topic, ids[topic], partitions, first)
+		fresh, err := s.fresh(ctx, topic, partitions, b)
 		if err != nil {
 			return nil, err
 		}
-		fresh, err := s.fresh(ctx, adm, topic, partitions)
-		if err != nil {
-			return nil, err
-		}
-		for partition, offset := range partitions {
-			lo, err := listed(first, topic, partition)
+		for number, offset := range partitions {
+			p := partition{topic, number}
+			at, noted, err := s.begin(p, offset.EpochOffset(), fresh[number], b)
 			if err != nil {
 				return nil, err
 			}
-			hi, err := listed(end, topic, partition)
-			if err != nil {
-				return nil, err
+			if moved := at != offset.EpochOffset(); moved || !noted {
+				claims = append(claims, span{p, at})
+				if moved {
+					partitions[number] = kgo.NewOffset().At(at.Offset)
+				}
 			}
-			at, committed := offset.EpochOffset().Offset, offset.EpochOffset().Offset >= 0
-			switch {
-			case !committed:
-				at = max(fresh[partition], lo.Offset)
-			case at < lo.Offset:
-				s.skipped(topic, partition, at, lo.Offset)
-				at = lo.Offset
-			case again[partition]:
-				continue
-			case at > hi.Offset:
-				s.o.Log.Warn("a topic was deleted and created again: it is read from its start",
-					"topic", topic, "partition", partition, "committed", at, "end", hi.Offset)
-				at = lo.Offset
-			default:
-				continue
-			}
-			partitions[partition] = kgo.NewOffset().At(at)
 		}
 	}
-	// After again has committed: a crash before that must find the old ids.
-	for topic, partitions := range offsets {
-		for partition := range partitions {
-			if err := s.o.remember(ids, topic, partition); err != nil {
-				return nil, err
-			}
-		}
-		s.begin(topic, ids[topic])
+	if err := s.ledger.commit(ctx, claims); err != nil {
+		return nil, fmt.Errorf("claiming partitions: %w", kafka.Explain(err))
+	}
+	for topic := range offsets {
+		s.hasBegun(topic, b.ids[topic])
 	}
 	return offsets, nil
 }
 
-// again moves those partitions to their start whose topic was deleted and
-// created again since this state has seen them, and commits that: a committed
-// place of the old topic must not outlive the memory of its id.
-func (s *starts) again(ctx context.Context, topic, id string, partitions map[int32]kgo.Offset, first kadm.ListedOffsets) (map[int32]bool, error) {
-	again, at := map[int32]bool{}, map[int32]int64{}
-	for partition, offset := range partitions {
-		moved, err := s.o.recreated(topic, partition, id)
-		if err != nil {
-			return nil, err
-		}
-		if !moved {
-			continue
-		}
-		lo, err := listed(first, topic, partition)
-		if err != nil {
-			return nil, err
-		}
+// bounds looks up where topics start and end, and their ids.
+func (o *Options) bounds(ctx context.Context, topics []string) (b bounds, err error) {
+	adm := kadm.NewClient(o.Client)
+	if b.first, err = adm.ListStartOffsets(ctx, topics...); err != nil {
+		return b, fmt.Errorf("looking up where topics start: %w", err)
+	}
+	if b.end, err = adm.ListEndOffsets(ctx, topics...); err != nil {
+		return b, fmt.Errorf("looking up where topics end: %w", err)
+	}
+	b.ids, err = o.topicIDs(ctx)
+	return b, err
+}
+
+// begin returns where a partition begins, and whether the group has its note as
+// it should be.
+func (s *starts) begin(p partition, at kgo.EpochOffset, fresh int64, b bounds) (_ kgo.EpochOffset, noted bool, err error) {
+	lo, err := listed(b.first, p)
+	if err != nil {
+		return at, false, err
+	}
+	hi, err := listed(b.end, p)
+	if err != nil {
+		return at, false, err
+	}
+	before, id := s.noteOf(p), b.ids[p.topic]
+	note := before
+	switch {
+	case at.Offset < 0:
+		at = kgo.EpochOffset{Epoch: -1, Offset: max(fresh, lo.Offset)}
+		note.Start = at.Offset
+	case before.Topic != "" && id != "" && before.Topic != id, at.Offset > hi.Offset:
 		s.o.Log.Warn("a topic was deleted and created again: it is read from its start",
-			"topic", topic, "partition", partition, "committed", offset.EpochOffset().Offset)
-		again[partition], at[partition] = true, lo.Offset
-		partitions[partition] = kgo.NewOffset().At(lo.Offset)
+			"topic", p.topic, "partition", p.number, "committed", at.Offset, "start", lo.Offset)
+		at = kgo.EpochOffset{Epoch: -1, Offset: lo.Offset}
+		note.Start = at.Offset
+	case at.Offset < lo.Offset:
+		s.skipped(p.topic, p.number, at.Offset, lo.Offset)
+		at = kgo.EpochOffset{Epoch: -1, Offset: lo.Offset}
 	}
-	if len(at) == 0 {
-		return again, nil
+	note.Owner = s.ledger.txnID
+	if id != "" {
+		note.Topic = id
 	}
-	return again, s.keep(ctx, topic, at)
+	s.ledger.note(p, note.String())
+	return at, note == before, nil
 }
 
-// begin notes under which id the client has begun to read a topic.
-func (s *starts) begin(topic, id string) {
+// noteOf returns the note that was fetched with a partition's offset.
+func (s *starts) noteOf(p partition) schemas.OffsetNote {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if id == "" {
-		return
+	if note, ok := s.notes[p]; ok {
+		return note
 	}
-	if s.begun == nil {
-		s.begun = map[string]map[string]bool{}
-	}
-	if s.begun[topic] == nil {
-		s.begun[topic] = map[string]bool{}
-	}
-	s.begun[topic][id] = true
-}
-
-// outlived tells whether the client has begun to read a topic that another one
-// has replaced since: it never takes to a new id by itself.
-func (s *starts) outlived(ids map[string]string) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for topic, begun := range s.begun {
-		if id := ids[topic]; id != "" && (len(begun) > 1 || !begun[id]) {
-			return true
-		}
-	}
-	return false
+	return schemas.OffsetNote{Start: -1}
 }
 
 // listed returns a partition's bound. One that the broker did not tell is an
 // error: its offset reads -1, which a client takes for the end of the log.
-func listed(bounds kadm.ListedOffsets, topic string, partition int32) (kadm.ListedOffset, error) {
-	o, ok := bounds.Lookup(topic, partition)
+func listed(offsets kadm.ListedOffsets, p partition) (kadm.ListedOffset, error) {
+	o, ok := offsets.Lookup(p.topic, p.number)
 	if !ok {
 		o.Err = kerr.UnknownTopicOrPartition
 	}
 	if o.Err != nil {
-		return o, fmt.Errorf("looking up the bounds of %s, partition %d: %w", topic, partition, o.Err)
+		return o, fmt.Errorf("looking up the bounds of %s, partition %d: %w", p.topic, p.number, o.Err)
 	}
 	return o, nil
 }
@@ -167,17 +181,18 @@ func listed(bounds kadm.ListedOffsets, topic string, partition int32) (kadm.List
 // fresh returns where partitions without a committed offset start. A source's
 // setting holds for partitions that the group finds when it first reads the
 // source; those that are added later are read whole.
-func (s *starts) fresh(ctx context.Context, adm *kadm.Client, topic string, partitions map[int32]kgo.Offset) (map[int32]int64, error) {
+func (s *starts) fresh(ctx context.Context, topic string, partitions map[int32]kgo.Offset, b bounds) (map[int32]int64, error) {
 	var without []int32
-	for partition, offset := range partitions {
+	for number, offset := range partitions {
 		if offset.EpochOffset().Offset < 0 {
-			without = append(without, partition)
+			without = append(without, number)
 		}
 	}
 	source, ok := sourceOf(s.o.Config, topic)
 	if !ok || len(without) == 0 || !source.From.Latest && source.From.At.IsZero() {
 		return nil, nil
 	}
+	adm := kadm.NewClient(s.o.Client)
 	known, err := adm.FetchOffsetsForTopics(ctx, s.o.Config.Group(), topic)
 	if err != nil {
 		return nil, fmt.Errorf("looking up the group's offsets: %w", err)
@@ -194,17 +209,29 @@ func (s *starts) fresh(ctx context.Context, adm *kadm.Client, topic string, part
 	if err != nil {
 		return nil, fmt.Errorf("looking up where %s starts: %w", topic, err)
 	}
-	// All partitions, those of other members too: whoever comes a moment later
-	// must not take his for partitions that were added.
+	return s.keep(ctx, topic, at, b.ids[topic])
+}
+
+// keep commits the starts of all of a topic's partitions, those of other members
+// too: whoever comes a moment later must not take his for partitions that were
+// added, and a restart before the first transaction must not choose again.
+func (s *starts) keep(ctx context.Context, topic string, at kadm.ListedOffsets, id string) (map[int32]int64, error) {
 	fresh := map[int32]int64{}
-	for partition := range at[topic] {
-		o, err := listed(at, topic, partition)
+	var claims []span
+	for number := range at[topic] {
+		p := partition{topic, number}
+		o, err := listed(at, p)
 		if err != nil {
 			return nil, err
 		}
-		fresh[partition] = o.Offset
+		fresh[number] = o.Offset
+		claims = append(claims, span{p, kgo.EpochOffset{Epoch: -1, Offset: o.Offset}})
+		s.ledger.note(p, schemas.OffsetNote{Owner: s.ledger.txnID, Topic: id, Start: o.Offset}.String())
 	}
-	return fresh, s.keep(ctx, topic, fresh)
+	if err := s.ledger.commit(ctx, claims); err != nil {
+		return nil, fmt.Errorf("committing where %s starts: %w", topic, err)
+	}
+	return fresh, nil
 }
 
 // settledStarts returns the starts that another member has committed meanwhile.
@@ -213,8 +240,8 @@ func settledStarts(known map[int32]kadm.OffsetResponse, without []int32) map[int
 	settled := map[int32]int64{}
 	for _, o := range known {
 		if o.At >= 0 {
-			for _, partition := range without {
-				settled[partition] = max(0, known[partition].At)
+			for _, number := range without {
+				settled[number] = max(0, known[number].At)
 			}
 			return settled
 		}
@@ -222,57 +249,35 @@ func settledStarts(known map[int32]kadm.OffsetResponse, without []int32) map[int
 	return nil
 }
 
-// keep commits the starts of partitions that do not begin at their beginning: a
-// restart before their first transaction must not choose again.
-func (s *starts) keep(ctx context.Context, topic string, fresh map[int32]int64) error {
-	offsets := map[int32]kgo.EpochOffset{}
-	for partition, at := range fresh {
-		offsets[partition] = kgo.EpochOffset{Epoch: -1, Offset: at}
-	}
-	<-s.joined
-	var failed error
-	s.client.CommitOffsetsSync(ctx, map[string]map[int32]kgo.EpochOffset{topic: offsets},
-		func(_ *kgo.Client, _ *kmsg.OffsetCommitRequest, resp *kmsg.OffsetCommitResponse, err error) {
-			failed = err
-			if err == nil {
-				for _, t := range resp.Topics {
-					for _, p := range t.Partitions {
-						failed = errors.Join(failed, kerr.ErrorForCode(p.ErrorCode))
-					}
-				}
-			}
-		})
-	if failed != nil {
-		return fmt.Errorf("committing where %s starts: %w", topic, failed)
-	}
-	return nil
-}
-
 // goOn moves a partition whose place is gone to the start of what is left.
-func (s *starts) goOn(ctx context.Context, topic string, partition int32) error {
+func (s *starts) goOn(ctx context.Context, topic string, number int32) error {
 	first, err := kadm.NewClient(s.o.Client).ListStartOffsets(ctx, topic)
 	if err != nil {
 		return fmt.Errorf("looking up where %s starts: %w", topic, err)
 	}
-	lo, err := listed(first, topic, partition)
+	lo, err := listed(first, partition{topic, number})
 	if kerr.IsRetriable(errors.Unwrap(err)) {
 		return nil // the fetch fails again, and it is looked up again
 	}
 	if err != nil {
 		return err
 	}
-	place := s.client.CommittedOffsets()[topic][partition]
-	if place.Offset < lo.Offset {
-		s.skipped(topic, partition, place.Offset, lo.Offset)
+	cl := s.ledger.consumer
+	place := cl.UncommittedOffsets()[topic][number]
+	if at, ok := cl.CommittedOffsets()[topic][number]; ok && place.Offset < at.Offset {
+		place = at
 	}
-	s.client.SetOffsets(map[string]map[int32]kgo.EpochOffset{
-		topic: {partition: {Epoch: -1, Offset: lo.Offset}},
+	if place.Offset < lo.Offset {
+		s.skipped(topic, number, place.Offset, lo.Offset)
+	}
+	cl.SetOffsets(map[string]map[int32]kgo.EpochOffset{
+		topic: {number: {Epoch: -1, Offset: lo.Offset}},
 	})
 	return nil
 }
 
-func (s *starts) skipped(topic string, partition int32, from, to int64) {
+func (s *starts) skipped(topic string, number int32, from, to int64) {
 	s.o.Metrics.skippedRecords.Add(float64(to - from))
 	s.o.Log.Warn("the topic's retention has removed records before they were read; going on at its start",
-		"topic", topic, "partition", partition, "committed", from, "start", to, "skipped", to-from)
+		"topic", topic, "partition", number, "committed", from, "start", to, "skipped", to-from)
 }

@@ -92,7 +92,16 @@ func TestLatestWithTwoMembers(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer client.Close()
-		s := &starts{o: &m.o, client: client, joined: closed()}
+		worker := m.workers[0]
+		worker.renew()
+		producer, err := kgo.NewClient(worker.producerOptions()...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer producer.Close()
+		l := &ledger{group: w.cfg.Group(), producer: producer, consumer: client, joined: make(chan struct{}), notes: map[partition]string{}}
+		close(l.joined)
+		s := newStarts(&m.o, l)
 		ask := map[int32]kgo.Offset{}
 		for _, p := range partitions {
 			ask[p] = kgo.NewOffset().AtStart()

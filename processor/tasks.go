@@ -8,11 +8,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 )
 
-// tasks are those that the group has given to this worker. A task's inputs are
+// tasks are those that the group has given to a worker. A task's inputs are
 // paused from its assignment until its state is restored, which happens beside
 // the loop while the other tasks go on.
 type tasks struct {
 	o        *Options
+	owners   *owners
+	restorer *restorer
 	restored chan restored
 	ctx      context.Context // of the restores
 	cancel   context.CancelFunc
@@ -21,11 +23,10 @@ type tasks struct {
 	mu     sync.Mutex
 	placed bool // whether the group has given an assignment, an empty one too
 	owned  map[int32]*task
-	lost   bool   // whether tasks went since settled was last asked
 	wake   func() // ends the poll that is under way
 }
 
-// task is one that this worker owns.
+// task is one that a worker owns, from one assignment to its end.
 type task struct {
 	number int32
 	ready  bool
@@ -39,10 +40,10 @@ type restored struct {
 	err  error
 }
 
-func newTasks(o *Options) *tasks {
+func newTasks(o *Options, owners *owners, r *restorer) *tasks {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &tasks{
-		o: o, ctx: ctx, cancel: cancel,
+		o: o, owners: owners, restorer: r, ctx: ctx, cancel: cancel,
 		restored: make(chan restored, o.Topics.Tasks),
 		owned:    map[int32]*task{},
 		wake:     func() {},
@@ -59,14 +60,18 @@ func (t *tasks) assigned(_ context.Context, cl *kgo.Client, partitions map[strin
 	defer t.mu.Unlock()
 	t.placed = true
 	defer t.wake()
-	for _, number := range partitions[t.o.Topics.Inbox.Name] {
+	numbers := partitions[t.o.Topics.Inbox.Name]
+	unlock := sync.OnceFunc(func() { t.restorer.fenceDead(t.ctx, numbers) })
+	for _, number := range numbers {
 		t.dropLocked(number)
 		cl.PauseFetchPartitions(t.o.partitions(number))
 		ctx, cancel := context.WithCancel(t.ctx)
 		task := &task{number: number, cancel: cancel, done: make(chan struct{})}
 		t.owned[number] = task
 		t.running.Go(func() {
-			err := t.o.restore(ctx, number)
+			t.owners.take(task)
+			unlock()
+			err := t.restorer.restore(ctx, number)
 			close(task.done) // before the lock, which dropLocked holds while it waits
 			select {
 			case t.restored <- restored{task, err}:
@@ -77,12 +82,11 @@ func (t *tasks) assigned(_ context.Context, cl *kgo.Client, partitions map[strin
 	}
 }
 
-// revoked is called by the client when partitions go, never while a transaction
-// is open unless they are lost.
+// revoked is called by the client when partitions go, never between a poll and
+// the apply of its batch.
 func (t *tasks) revoked(_ context.Context, _ *kgo.Client, partitions map[string][]int32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.lost = true
 	defer t.wake()
 	for _, number := range partitions[t.o.Topics.Inbox.Name] {
 		t.dropLocked(number)
@@ -99,9 +103,8 @@ func (t *tasks) dropLocked(number int32) {
 	delete(t.owned, number)
 	task.cancel()
 	<-task.done
-	t.o.Metrics.lagRecords.DeleteLabelValues(taskLabel(number))
-	t.o.Metrics.lagSeconds.DeleteLabelValues(taskLabel(number))
-	t.o.Metrics.restoreLeft.DeleteLabelValues(taskLabel(number))
+	t.owners.release(task)
+	t.o.Metrics.forget(number)
 }
 
 // resume lets the tasks run whose restore has ended.
@@ -118,15 +121,6 @@ func (t *tasks) resume(s *seat) error {
 	}
 }
 
-// settled tells, once, whether tasks went since it was last asked.
-func (t *tasks) settled() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	lost := t.lost
-	t.lost = false
-	return !lost
-}
-
 // resumeTask lets a task run, unless it has gone since: the restore of one that
 // was dropped ends with the error of its cancelled context.
 func (t *tasks) resumeTask(s *seat, r restored) error {
@@ -139,7 +133,7 @@ func (t *tasks) resumeTask(s *seat, r restored) error {
 		return fmt.Errorf("restoring task %d: %w", r.task.number, r.err)
 	}
 	r.task.ready = true
-	s.session.Client().ResumeFetchPartitions(t.o.partitions(r.task.number))
+	s.consumer.ResumeFetchPartitions(t.o.partitions(r.task.number))
 	return nil
 }
 
@@ -155,15 +149,23 @@ func (t *tasks) ready() bool {
 	return t.placed
 }
 
-// numbers tells which tasks are here.
-func (t *tasks) numbers() []int32 {
+// owns returns a task that is here and restored, else nil.
+func (t *tasks) owns(number int32) *task {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	numbers := make([]int32, 0, len(t.owned))
-	for n := range t.owned {
-		numbers = append(numbers, n)
+	if task := t.owned[number]; task != nil && task.ready {
+		return task
 	}
-	return numbers
+	return nil
+}
+
+// each calls fn for the tasks that are here.
+func (t *tasks) each(fn func(number int32, ready bool)) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for number, task := range t.owned {
+		fn(number, task.ready)
+	}
 }
 
 // wakes makes cancel end the poll under way when a restore has ended; the
@@ -188,7 +190,7 @@ func (t *tasks) wakeUp() {
 	t.wake()
 }
 
-// forget drops every task, when the seat's client is gone.
+// forget drops every task, when the seat's clients are gone.
 func (t *tasks) forget() {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -11,7 +11,7 @@ import (
 // nobody's: the task that came after it, or none, counts.
 func TestRestoreOfADroppedTaskIsForgotten(t *testing.T) {
 	o := &Options{Topics: &kafka.Topics{Tasks: 1}}
-	ts := newTasks(o)
+	ts := newTasks(o, newOwners(nil), newRestorer(o))
 	defer ts.close()
 	dropped := &task{number: 0, cancel: func() {}, done: make(chan struct{})}
 	ts.restored <- restored{dropped, context.Canceled}

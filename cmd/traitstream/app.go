@@ -87,7 +87,7 @@ type app struct {
 	conn     *connection
 	registry *prometheus.Registry
 	log      *slog.Logger
-	instance string
+	instance *processor.Instance
 }
 
 // appOptions are how a command wants its app.
@@ -144,7 +144,7 @@ func (a *app) openState(ctx context.Context, o appOptions) error {
 	if o.inMemory {
 		dir = ""
 	}
-	if a.instance, err = processor.Instance(dir); err != nil {
+	if a.instance, err = processor.OpenInstance(dir); err != nil {
 		return err
 	}
 	return a.checkDefinitions()
@@ -180,7 +180,7 @@ func (a *app) processor(leave bool) *processor.Processor {
 		Config: a.cfg, Traits: a.traits, Topics: a.topics, Store: a.store,
 		Client: a.conn.client, Connect: a.conn.options,
 		Metrics: processor.NewMetrics(a.registry), Log: a.log,
-		Instance: a.instance, Leave: leave,
+		Instance: a.instance, HTTP: a.cfg.HTTP.Advertise, Leave: leave,
 	})
 }
 

@@ -79,7 +79,7 @@ func (m *Main) run(ctx context.Context, cfg *config.Config, o runOptions) (err e
 	}
 	defer func() { err = errors.Join(err, server.close()) }()
 
-	log.Info("running", "app", cfg.App, "tasks", a.topics.Tasks, "instance", a.instance, "http", server.address)
+	log.Info("running", "app", cfg.App, "tasks", a.topics.Tasks, "instance", a.instance.Name, "http", server.address)
 	if o.untilCaughtUp {
 		return runUntilCaughtUp(ctx, p)
 	}

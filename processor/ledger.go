@@ -1,0 +1,196 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
+)
+
+// partition names a partition of a topic.
+type partition struct {
+	topic  string
+	number int32
+}
+
+// span is what has been read of a partition: all before next.
+type span struct {
+	partition
+	next kgo.EpochOffset
+}
+
+// ledger commits the offsets of a seat, within a transaction or alone, under
+// the group's generation: a worker that the group has expelled is refused
+// (KIP-447). It sends what the batch has merged, so what the client has
+// fetched since then does not matter.
+type ledger struct {
+	group    string
+	instance *string
+	txnID    string
+	producer *kgo.Client
+	consumer *kgo.Client
+	joined   chan struct{} // closed when there is a consumer: it may call back before it is returned
+
+	mu    sync.Mutex
+	notes map[partition]string
+}
+
+// The versions of requests that name topics, not their ids, and take part in
+// transactions that are told about their groups.
+const (
+	offsetCommitVersion    = 9
+	txnOffsetCommitVersion = 4
+)
+
+// note keeps what goes beside each offset of a partition.
+func (l *ledger) note(p partition, text string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.notes[p] = text
+}
+
+// noteOf returns it as the requests want it.
+func (l *ledger) noteOf(p partition) *string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	text := l.notes[p]
+	return &text
+}
+
+// groupPatience is how long a commit waits for the client to hear of a rebalance
+// that the group's coordinator has begun or ended.
+const groupPatience = time.Second
+
+// attempt sends a commit until the group takes or refuses it. When the group has
+// gone on to a new generation with this member in it, the client is about to
+// hear of it; no task can be gone meanwhile, since the rebalance that gives it
+// away waits for the batch.
+func (l *ledger) attempt(ctx context.Context, send func(member string, generation int32) error) error {
+	<-l.joined
+	first, _ := l.consumer.GroupMetadata()
+	for deadline := time.Now().Add(groupPatience); ; {
+		member, generation := l.consumer.GroupMetadata()
+		if member != first {
+			return fmt.Errorf("committing offsets of group %s: %w", l.group, kerr.UnknownMemberID)
+		}
+		err := send(member, generation)
+		if err == nil {
+			return nil
+		}
+		passing := errors.Is(err, kerr.IllegalGeneration) || errors.Is(err, kerr.RebalanceInProgress)
+		if !passing || time.Now().After(deadline) || !sleep(ctx, 5*time.Millisecond) {
+			return fmt.Errorf("committing offsets of group %s: %w", l.group, err)
+		}
+	}
+}
+
+// commit commits offsets outside of a transaction.
+func (l *ledger) commit(ctx context.Context, spans []span) error {
+	req := kmsg.NewPtrOffsetCommitRequest()
+	req.Group, req.InstanceID = l.group, l.instance
+	for topic, spans := range byTopic(spans) {
+		t := kmsg.NewOffsetCommitRequestTopic()
+		t.Topic = topic
+		for _, s := range spans {
+			p := kmsg.NewOffsetCommitRequestTopicPartition()
+			p.Partition, p.Offset, p.LeaderEpoch, p.Metadata = s.number, s.next.Offset, s.next.Epoch, l.noteOf(s.partition)
+			t.Partitions = append(t.Partitions, p)
+		}
+		req.Topics = append(req.Topics, t)
+	}
+	return l.attempt(ctx, func(member string, generation int32) error {
+		req.MemberID, req.Generation = member, generation
+		resp, err := req.RequestWith(ctx, l.producer)
+		if err != nil {
+			return err
+		}
+		for _, t := range resp.Topics {
+			for _, p := range t.Partitions {
+				if p.ErrorCode != 0 {
+					return fmt.Errorf("topic %s, partition %d: %w", t.Topic, p.Partition, kerr.ErrorForCode(p.ErrorCode))
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// commitInTransaction makes offsets a part of the producer's open transaction.
+func (l *ledger) commitInTransaction(ctx context.Context, spans []span) error {
+	id, epoch, err := l.producer.ProducerID(ctx)
+	if err == nil {
+		err = l.addToTransaction(ctx, id, epoch)
+	}
+	if err != nil {
+		return fmt.Errorf("adding the group to the transaction: %w", err)
+	}
+	req := kmsg.NewPtrTxnOffsetCommitRequest()
+	req.TransactionalID, req.ProducerID, req.ProducerEpoch = l.txnID, id, epoch
+	req.Group, req.InstanceID = l.group, l.instance
+	for topic, spans := range byTopic(spans) {
+		t := kmsg.NewTxnOffsetCommitRequestTopic()
+		t.Topic = topic
+		for _, s := range spans {
+			p := kmsg.NewTxnOffsetCommitRequestTopicPartition()
+			p.Partition, p.Offset, p.LeaderEpoch, p.Metadata = s.number, s.next.Offset, s.next.Epoch, l.noteOf(s.partition)
+			t.Partitions = append(t.Partitions, p)
+		}
+		req.Topics = append(req.Topics, t)
+	}
+	return l.attempt(ctx, func(member string, generation int32) error {
+		req.MemberID, req.Generation = member, generation
+		resp, err := req.RequestWith(ctx, l.producer)
+		if err != nil {
+			return err
+		}
+		for _, t := range resp.Topics {
+			for _, p := range t.Partitions {
+				if p.ErrorCode != 0 {
+					return fmt.Errorf("topic %s, partition %d: %w", t.Topic, p.Partition, kerr.ErrorForCode(p.ErrorCode))
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func byTopic(spans []span) map[string][]span {
+	topics := map[string][]span{}
+	for _, s := range spans {
+		topics[s.topic] = append(topics[s.topic], s)
+	}
+	return topics
+}
+
+// addToTransaction tells the transaction's coordinator about the group, whose
+// offsets would outlive an abort without.
+func (l *ledger) addToTransaction(ctx context.Context, id int64, epoch int16) error {
+	req := kmsg.NewPtrAddOffsetsToTxnRequest()
+	req.TransactionalID, req.ProducerID, req.ProducerEpoch, req.Group = l.txnID, id, epoch, l.group
+	return whileConcurrent(ctx, func() error {
+		resp, err := req.RequestWith(ctx, l.producer)
+		if err != nil {
+			return err
+		}
+		return kerr.ErrorForCode(resp.ErrorCode)
+	})
+}
+
+// concurrentBackoff is how soon the transaction's coordinator is asked again
+// that is still writing the markers of the transaction before.
+const concurrentBackoff = 10 * time.Millisecond
+
+// whileConcurrent repeats a request that meets CONCURRENT_TRANSACTIONS.
+func whileConcurrent(ctx context.Context, request func() error) error {
+	for {
+		err := request()
+		if !errors.Is(err, kerr.ConcurrentTransactions) || !sleep(ctx, concurrentBackoff) {
+			return err
+		}
+	}
+}
