@@ -216,12 +216,13 @@ func (s *sim) roster() []*simMember {
 // processes lists the places in the roster of each process's members.
 func (s *sim) processes() [][]int {
 	var processes [][]int
+	last := ""
 	for i, m := range s.roster() {
-		if i == 0 || s.roster()[i-1].process() != m.process() {
-			processes = append(processes, nil)
+		if m.process() != last {
+			processes, last = append(processes, nil), m.process()
 		}
-		last := len(processes) - 1
-		processes[last] = append(processes[last], i)
+		p := &processes[len(processes)-1]
+		*p = append(*p, i)
 	}
 	return processes
 }
