@@ -1,6 +1,10 @@
 package state
 
-import "github.com/cockroachdb/pebble/v2/vfs"
+import (
+	"os"
+
+	"github.com/cockroachdb/pebble/v2/vfs"
+)
 
 // disk is the file system under Pebble. A write that fails, for whatever
 // reason, blows the fuse before Pebble hears of it, and no write is let through
@@ -24,6 +28,11 @@ func (d disk) OpenReadWrite(name string, c vfs.DiskWriteCategory, o ...vfs.OpenO
 
 func (d disk) OpenDir(name string) (vfs.File, error) {
 	return d.opened(d.FS.OpenDir(name))
+}
+
+func (d disk) MkdirAll(dir string, perm os.FileMode) error {
+	d.fuse.wrote(d.FS.MkdirAll(dir, perm))
+	return nil
 }
 
 func (d disk) Unwrap() vfs.FS { return d.FS }

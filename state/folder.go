@@ -14,8 +14,9 @@ import (
 // that an older release would misread raises it.
 const format = 1
 
-// folder knows the names in a state folder: the store, its stamp, and a store
-// that is being removed. Other files there are not ours.
+// folder knows the names in a state folder: the store, its stamp, a store that
+// is being removed, and tables that are being written to be ingested. Other
+// files there are not ours.
 type folder struct {
 	fs  vfs.FS
 	dir string
@@ -23,6 +24,7 @@ type folder struct {
 
 func (f folder) store() string   { return f.fs.PathJoin(f.dir, "store") }
 func (f folder) removed() string { return f.fs.PathJoin(f.dir, "store.removed") }
+func (f folder) loading() string { return f.fs.PathJoin(f.dir, "store.loading") }
 func (f folder) stamp() string   { return f.fs.PathJoin(f.dir, "stamp.json") }
 
 // stamp tells what made a folder.

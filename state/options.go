@@ -90,5 +90,6 @@ func (o Options) pebble(f *fuse) *pebble.Options {
 	if o.onDisk() {
 		p.WithFSDefaults() // tells of a disk that hangs
 	}
+	p.EnsureDefaults()
 	return p
 }

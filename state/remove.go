@@ -28,7 +28,7 @@ func Remove(dir string) (err error) {
 
 // remove renames the store first, so that a half-deleted one is never opened.
 func (f folder) remove() error {
-	if err := f.finishRemoval(); err != nil {
+	if err := f.tidy(); err != nil {
 		return err
 	}
 	if err := ignoreMissing(f.fs.Rename(f.store(), f.removed())); err != nil {
@@ -40,13 +40,15 @@ func (f folder) remove() error {
 	if err := f.sync(f.dir); err != nil {
 		return err
 	}
-	return f.finishRemoval()
+	return f.tidy()
 }
 
-// finishRemoval deletes what a removal has set aside.
-func (f folder) finishRemoval() error {
-	if err := ignoreMissing(f.fs.RemoveAll(f.removed())); err != nil {
-		return fmt.Errorf("deleting %s: %w", f.removed(), err)
+// tidy deletes what a removal has set aside, and tables that were not ingested.
+func (f folder) tidy() error {
+	for _, name := range []string{f.removed(), f.loading()} {
+		if err := ignoreMissing(f.fs.RemoveAll(name)); err != nil {
+			return fmt.Errorf("deleting %s: %w", name, err)
+		}
 	}
 	return nil
 }

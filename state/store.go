@@ -15,10 +15,11 @@ import (
 // Store is an open state folder. It is safe for concurrent use, but a task has
 // one writer at a time, and Close comes last.
 type Store struct {
-	opts Options
-	lock io.Closer // nil where no other process can see the folder
-	db   *pebble.DB
-	fuse *fuse
+	opts   Options
+	lock   io.Closer // nil where no other process can see the folder
+	db     *pebble.DB
+	fuse   *fuse
+	tables tables
 }
 
 // Entry is a record as it is stored, and as it goes into the changelog.
@@ -59,19 +60,25 @@ func (s *Store) open() error {
 			return err
 		}
 	}
-	if err := f.finishRemoval(); err != nil {
+	if err := f.tidy(); err != nil {
 		return err
 	}
 	if err := f.checkStamp(s.opts.App, s.opts.ClusterID); err != nil {
 		return err
 	}
 	var db *pebble.DB
+	o := s.opts.pebble(s.fuse)
 	err := s.fuse.run(func() (err error) {
-		db, err = pebble.Open(f.store(), s.opts.pebble(s.fuse))
+		db, err = pebble.Open(f.store(), o)
 		return err
 	})
+	if err != nil {
+		return s.explain(err)
+	}
 	s.db = db
-	return s.explain(err)
+	s.tables.fs = o.FS
+	s.tables.options = o.MakeWriterOptions(0, db.TableFormat())
+	return nil
 }
 
 // explain adds to an error of Pebble where it happened and what helps. What has
