@@ -1,0 +1,155 @@
+package verify
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"fmt"
+	"hash/maphash"
+	"slices"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"traitstream/kafka"
+	"traitstream/schemas"
+	"traitstream/trait"
+)
+
+// readTraits reads the traits topic of the pass's tasks. It comes after the
+// changelog, which knows the generations of definitions.
+func (p *pass) readTraits(ctx context.Context) error {
+	c := p.counter(StageOutputs)
+	var jobs []func(context.Context) error
+	for _, task := range p.tasks {
+		log, reached := p.cut.traits[task], c.follow(p.cut.traits[task])
+		jobs = append(jobs, func(ctx context.Context) error {
+			return kafka.ReadPartition(ctx, p.o.Client, p.o.Topics.Traits.Name, task, log.from, log.to, func(r *kgo.Record) error {
+				reached(r.Offset + 1)
+				p.change(r)
+				return nil
+			})
+		})
+	}
+	return parallel(ctx, p.readers, jobs)
+}
+
+// change takes a record of the traits topic.
+func (p *pass) change(r *kgo.Record) {
+	p.changes.Add(1)
+	key, err := schemas.DecodeKey(r.Key)
+	if err != nil || !bytes.Equal(schemas.AppendKey(nil, key), r.Key) {
+		p.differRecord(at(r, WrongRecord, fmt.Sprintf("%q is not the key of a trait in canonical form", r.Key)))
+		return
+	}
+	if task := kafka.Partition(key.User, p.o.Topics.Tasks); task != r.Partition {
+		p.misplaced(r, key, task)
+		return
+	}
+	id := schemas.AppendStateKey(nil, key)
+	ev := p.of(p.shards[r.Partition], id)
+	if ev == nil {
+		return
+	}
+	if kind, wrong := p.follow(ev, key, r); wrong != "" && ev.fault == nil {
+		fault := at(r, kind, wrong)
+		ev.fault = &fault
+	}
+}
+
+// follow makes a record the last one that the traits topic says of a trait, and
+// tells what is wrong with it, if something is.
+func (p *pass) follow(ev *evidence, key trait.Key, r *kgo.Record) (kind Kind, wrong string) {
+	last := ev.sent
+	e, id, wrong := p.parse(key, r)
+	if r.Value != nil && e.Value == nil {
+		ev.unreadable = true
+		return WrongRecord, wrong
+	}
+	ev.sent = sent{
+		known: true, value: string(e.Value), seenAt: e.SeenAt, from: placeOf(&e.Facts.Place), at: r.Offset, id: id,
+		count: last.count + 1, sum: p.chain(last.sum, string(e.Value), placeOf(&e.Facts.Place)),
+		digest: p.digest(r.Value, e.Reason, id),
+	}
+	e.Removes = last.id
+	switch {
+	case wrong != "":
+		return WrongRecord, wrong
+	case e.Value == nil && !last.known: // what it removes was compacted away
+	case last.known && string(e.Value) == last.value:
+		return WrongChain, fmt.Sprintf("the same again: %s follows %s", said(last.value, 0, place{}), said(string(e.Value), 0, place{}))
+	case last.known && e.Value != nil && string(e.Previous) != last.value:
+		return WrongChain, fmt.Sprintf("previous is %s, but the change before says %s", said(string(e.Previous), 0, place{}), said(last.value, 0, place{}))
+	case !p.hasID(key, &e, id, ev):
+		return WrongID, fmt.Sprintf("change_id %x is not the one that follows from its cause", id)
+	}
+	return "", ""
+}
+
+// hasID tells whether an id is that of a change. What the changelog says tells
+// up to which generation of the definitions it may be.
+func (p *pass) hasID(key trait.Key, e *trait.Emission, id [16]byte, ev *evidence) bool {
+	rec := ev.changelog()
+	for e.Generation = rec.Emitted.Generation; ; e.Generation-- {
+		if trait.ChangeID(p.o.Config.App, key, e) == id {
+			return true
+		}
+		if e.Generation == 0 || e.Value == nil {
+			return false
+		}
+	}
+}
+
+// reasons are those of removals.
+var reasons = []string{"forgotten", "expired", "definition_removed", "not_served"}
+
+// parse reads a record of the traits topic; of a removal only the reason. It
+// returns no value where that can't be read.
+func (p *pass) parse(key trait.Key, r *kgo.Record) (e trait.Emission, id [16]byte, wrong string) {
+	n, err := hex.Decode(id[:], header(r, schemas.HeaderChangeID, 2*len(id)))
+	app := header(r, schemas.HeaderApp, 1<<10)
+	switch {
+	case err != nil || n != len(id):
+		wrong = "the header " + schemas.HeaderChangeID + " is missing or no id"
+	case string(app) != p.o.Config.App:
+		wrong = fmt.Sprintf("the header %s is %q, not %q", schemas.HeaderApp, app, p.o.Config.App)
+	}
+	if r.Value == nil {
+		e = trait.Emission{Sent: true, Reason: string(header(r, schemas.HeaderReason, 1<<10))}
+		if wrong == "" && !slices.Contains(reasons, e.Reason) {
+			wrong = fmt.Sprintf("a removal has the reason %q", e.Reason)
+		}
+		return e, id, wrong
+	}
+	c, err := schemas.DecodeValue(r.Value)
+	switch {
+	case err != nil:
+		return e, id, err.Error()
+	case wrong != "":
+	case c.ID != id:
+		wrong = fmt.Sprintf("value and header tell two ids, %x and %x", c.ID, id)
+	case !bytes.Equal(schemas.AppendKey(nil, c.Key), schemas.AppendKey(nil, key)):
+		wrong = "value and key tell of two traits"
+	}
+	return c.Emission, id, wrong
+}
+
+// header returns the last header of a name, nil if there is none or if it is
+// longer than most.
+func header(r *kgo.Record, name string, most int) []byte {
+	for _, h := range slices.Backward(r.Headers) {
+		if h.Key == name && len(h.Value) <= most {
+			return h.Value
+		}
+	}
+	return nil
+}
+
+// digest sums up a record of the traits topic.
+func (v *verifier) digest(value []byte, reason string, id [16]byte) uint64 {
+	var h maphash.Hash
+	h.SetSeed(v.seed)
+	_, _ = h.Write(value)
+	_, _ = h.WriteString(reason)
+	_, _ = h.Write(id[:])
+	return h.Sum64()
+}

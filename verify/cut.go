@@ -1,0 +1,190 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"traitstream/internal/oracle"
+	"traitstream/kafka"
+	"traitstream/schemas"
+)
+
+// cut is what a look compares: how much of the inputs must be in the outputs,
+// how much may be, and where the outputs end.
+type cut struct {
+	inputs    map[partition]*input
+	pending   map[oracle.Place]bool // forwarded, and perhaps not merged yet
+	changelog map[int32]span        // by task
+	traits    map[int32]span        // by task
+}
+
+type partition struct {
+	topic  string
+	number int32
+}
+
+// span is a range of offsets; to is not in it.
+type span struct{ from, to int64 }
+
+// cutTries is how often a cut is taken anew since the group has emptied the
+// inbox of what was about to be read.
+const cutTries = 10
+
+var errTrimmed = errors.New("the inbox was emptied meanwhile")
+
+// cut takes a cut for some tasks. The order of its steps is what makes it sound.
+func (v *verifier) cut(ctx context.Context, tasks []int32) (*cut, error) {
+	c := &cut{}
+	first, err := v.committed(ctx)
+	for try := 0; err == nil; try++ {
+		if c.pending, err = v.waiting(ctx, tasks, first[v.o.Topics.Inbox.Name], try == cutTries); !errors.Is(err, errTrimmed) {
+			break
+		}
+		first, err = v.committed(ctx)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if c.changelog, err = v.spans(ctx, v.o.Topics.Changelog.Name); err != nil {
+		return nil, err
+	}
+	if c.traits, err = v.spans(ctx, v.o.Topics.Traits.Name); err != nil {
+		return nil, err
+	}
+	if err := v.awaitDecided(ctx, tasks, c); err != nil {
+		return nil, err
+	}
+	second, err := v.committed(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.inputs, err = v.inputs(ctx, first, second)
+	return c, err
+}
+
+// committed returns the group's offsets by topic and partition, none of them in
+// an open transaction.
+func (v *verifier) committed(ctx context.Context) (map[string]map[int32]int64, error) {
+	wanted := map[string][]int32{}
+	for name, t := range v.o.Topics.Sources {
+		wanted[name] = numbers(t.Partitions)
+	}
+	wanted[v.o.Topics.Inbox.Name] = numbers(v.o.Topics.Inbox.Partitions)
+	return kafka.StableOffsets(ctx, v.o.Client, v.o.Config.Group(), wanted)
+}
+
+func numbers(n int32) (all []int32) {
+	for i := range n {
+		all = append(all, i)
+	}
+	return all
+}
+
+// waiting returns the places of what was forwarded to some tasks and stands in
+// the inbox from the committed offsets on. It is errTrimmed where the group went
+// on and deleted some of it, unless that is the last try: then somebody else has
+// deleted what was never merged.
+func (v *verifier) waiting(ctx context.Context, tasks []int32, committed map[int32]int64, last bool) (map[oracle.Place]bool, error) {
+	inbox := v.o.Topics.Inbox.Name
+	logs, err := v.spans(ctx, inbox)
+	if err != nil {
+		return nil, err
+	}
+	places := map[oracle.Place]bool{}
+	for _, task := range tasks {
+		log := logs[task]
+		from := max(committed[task], log.from)
+		if from > committed[task] && !last {
+			return nil, errTrimmed
+		}
+		err := kafka.ReadPartition(ctx, v.o.Client, inbox, task, from, log.to, func(r *kgo.Record) error {
+			// What is no forwarded impression is of no concern here.
+			if p, err := schemas.ParseInboxHeaders(headers(r)); err == nil {
+				places[oracle.Place{Topic: p.Topic, Partition: p.Partition, Offset: p.Offset, Index: int(p.Index)}] = true
+			}
+			return nil
+		})
+		if gone := (*kafka.OutOfRangeError)(nil); errors.As(err, &gone) {
+			return nil, errTrimmed
+		}
+		if err != nil {
+			return nil, err
+		}
+	}
+	return places, nil
+}
+
+func headers(r *kgo.Record) []schemas.Header {
+	all := make([]schemas.Header, len(r.Headers))
+	for i, h := range r.Headers {
+		all[i] = schemas.Header{Key: h.Key, Value: h.Value}
+	}
+	return all
+}
+
+// spans returns the logs of a topic's partitions, up to the high watermark.
+func (v *verifier) spans(ctx context.Context, topic string) (map[int32]span, error) {
+	adm := kadm.NewClient(v.o.Client)
+	starts, err := listed(adm.ListStartOffsets(ctx, topic))
+	if err != nil {
+		return nil, fmt.Errorf("looking up the start of %s: %w", topic, kafka.Explain(err))
+	}
+	ends, err := listed(adm.ListEndOffsets(ctx, topic))
+	if err != nil {
+		return nil, fmt.Errorf("looking up the end of %s: %w", topic, kafka.Explain(err))
+	}
+	all := map[int32]span{}
+	for number, end := range ends[topic] {
+		start, ok := starts.Lookup(topic, number)
+		if !ok {
+			start.Offset = end.Offset // it was added in between
+		}
+		all[number] = span{start.Offset, end.Offset}
+	}
+	return all, nil
+}
+
+// listed looks for errors of single partitions too.
+func listed(offsets kadm.ListedOffsets, err error) (kadm.ListedOffsets, error) {
+	if err == nil {
+		err = offsets.Error()
+	}
+	return offsets, err
+}
+
+// decidedInterval is how often awaitDecided looks.
+const decidedInterval = 50 * time.Millisecond
+
+// awaitDecided waits until no transaction is open below the ends of the outputs:
+// what it commits then shows in the group's offsets.
+func (v *verifier) awaitDecided(ctx context.Context, tasks []int32, c *cut) error {
+	adm := kadm.NewClient(v.o.Client)
+	changelog, traits := v.o.Topics.Changelog.Name, v.o.Topics.Traits.Name
+	tick := time.NewTicker(decidedInterval)
+	defer tick.Stop()
+	for {
+		stable, err := listed(adm.ListCommittedOffsets(ctx, changelog, traits))
+		if err != nil {
+			return fmt.Errorf("waiting for open transactions: %w", kafka.Explain(err))
+		}
+		decided := true
+		for _, task := range tasks {
+			logged, _ := stable.Lookup(changelog, task)
+			sent, _ := stable.Lookup(traits, task)
+			decided = decided && logged.Offset >= c.changelog[task].to && sent.Offset >= c.traits[task].to
+		}
+		if decided {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("waiting for open transactions: %w", ctx.Err())
+		case <-tick.C:
+		}
+	}
+}

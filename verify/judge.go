@@ -1,0 +1,209 @@
+package verify
+
+import (
+	"fmt"
+
+	"traitstream/kafka"
+	"traitstream/schemas"
+	"traitstream/trait"
+)
+
+// judge compares what the outputs say with what the sources say.
+func (p *pass) judge() {
+	for _, task := range p.tasks {
+		for key, ev := range p.shards[task].traits {
+			p.judgeTrait(key, ev)
+		}
+	}
+}
+
+func (p *pass) judgeTrait(key string, ev *evidence) {
+	if ev.record == "" && !ev.sent.known && ev.base == (register{}) && ev.flux == nil && ev.fault == nil {
+		return // nobody says anything of it
+	}
+	p.compared++
+	rec := ev.changelog()
+	excuse := p.excuse(ev, &rec)
+	switch d := p.difference(key, ev, &rec, excuse); {
+	case d != nil:
+		p.differ(key, *d)
+	case excuse != "":
+		p.unverifiable[excuse]++
+	case ev.moves() && ev.flux.why != "":
+		p.unverifiable[ev.flux.why]++
+	case ev.moves():
+		p.inFlux++
+	}
+}
+
+// difference returns the gravest of what is wrong with a trait, nil if nothing
+// is.
+func (p *pass) difference(key string, ev *evidence, rec *trait.Record, excuse Reason) *Difference {
+	if ev.unreadable {
+		return ev.fault
+	}
+	d := p.wrongValue(key, ev, rec, excuse)
+	if d == nil && ev.fault != nil {
+		return ev.fault
+	}
+	if d == nil {
+		d = p.wrongChange(key, ev, rec, excuse)
+	}
+	if d != nil {
+		d.Topic, d.Partition, d.Offset = p.o.Topics.Traits.Name, p.taskOf(key), ev.sent.offset()
+	}
+	return d
+}
+
+// excuse tells why a trait can't be recomputed for certain, if so. Nothing
+// excuses a trait that is behind what its sources say.
+func (p *pass) excuse(ev *evidence, rec *trait.Record) Reason {
+	e := &rec.Emitted
+	if ev.record == "" {
+		return ""
+	}
+	from, known := p.cut.inputs[partition{e.Facts.Place.Topic, e.Facts.Place.Partition}]
+	_, configured := p.sources[e.Facts.Place.Topic]
+	switch {
+	case e.Sent && !p.defined(e.Facts.Definition):
+		return DefinitionGone
+	case e.Sent && !configured:
+		return SourceGone
+	case registerIn(rec).compare(ev.base) < 0:
+		return ""
+	case e.Sent && known && e.Facts.Place.Offset < from.from && from.lost:
+		return BeforeLog
+	case e.Sent && known && e.Facts.Place.Offset < from.from:
+		return BeforeGroup
+	case !ev.allows(registerIn(rec)) && p.cut.lost():
+		return BeforeLog
+	}
+	return ""
+}
+
+func (p *pass) defined(definition string) bool {
+	for _, d := range p.defs {
+		if d.Name == definition {
+			return true
+		}
+	}
+	return false
+}
+
+// lost tells whether retention has removed something of what the group has read.
+func (c *cut) lost() bool {
+	for _, in := range c.inputs {
+		if in.lost {
+			return true
+		}
+	}
+	return false
+}
+
+// wrongValue compares what the outputs say, and have sent, with what they must
+// say.
+func (p *pass) wrongValue(key string, ev *evidence, rec *trait.Record, excuse Reason) *Difference {
+	logged, recomputed := registerIn(rec), ev.recomputed()
+	d := func(kind Kind, found, what string) *Difference {
+		return &Difference{Kind: kind, Found: found, Recomputed: recomputed.value, Message: what + ", recomputed " + recomputed.String()}
+	}
+	topic := "the traits topic says " + ev.sent.String()
+	wrong := excuse == "" && !ev.allows(logged)
+	switch {
+	case wrong && ev.allowsSent():
+		return d(WrongChangelog, logged.value, "the changelog says "+logged.String())
+	case wrong && ev.sent.value == logged.value:
+		return d(WrongTrait, logged.value, topic)
+	case wrong:
+		return d(WrongTrait, ev.sent.value, topic+", the changelog "+logged.String())
+	case string(rec.Emitted.Value) != logged.value:
+		return d(WrongChangelog, string(rec.Emitted.Value), "the changelog says that the last change was "+
+			said(string(rec.Emitted.Value), rec.Emitted.SeenAt, placeOf(&rec.Emitted.Facts.Place)))
+	case ev.sent.value != logged.value && !p.agrees(key, ev, &rec.Emitted):
+		return d(WrongTopic, ev.sent.value, topic)
+	}
+	return nil
+}
+
+// wrongChange compares what is told of the last change, and of all before, with
+// the impressions that made them.
+func (p *pass) wrongChange(key string, ev *evidence, rec *trait.Record, excuse Reason) *Difference {
+	e, h := &rec.Emitted, &ev.history
+	from, topic := placeOf(&e.Facts.Place), "the traits topic says "+ev.sent.String()
+	switch exact := excuse == "" && p.exact(ev); {
+	case !p.agrees(key, ev, e):
+		return &Difference{Kind: WrongChange, Message: topic + ", but that is not the change that the changelog remembers, of " + from.String()}
+	case excuse == "" && e.Sent && !ev.witnessed:
+		return &Difference{Kind: WrongChange, Message: topic + ", but there is no such impression"}
+	case exact && (from != h.from || string(e.Previous) != h.previous):
+		return &Difference{Kind: WrongChange, Message: fmt.Sprintf("%s after %s, but the change is that of %s, after %s", topic,
+			said(string(e.Previous), 0, place{}), h.from, said(h.previous, 0, place{}))}
+	case exact && ev.sent.strays(h):
+		return &Difference{Kind: WrongChain, Message: fmt.Sprintf("its %d changes in the traits topic are not the %d that its impressions make", ev.sent.count, h.count)}
+	}
+	return nil
+}
+
+// agrees tells whether the traits topic says what the changelog remembers as
+// sent, to the byte unless the trait moves.
+func (p *pass) agrees(key string, ev *evidence, e *trait.Emission) bool {
+	switch {
+	case ev.moves():
+		return ev.allowsSent()
+	case !ev.sent.known:
+		return !e.Sent || e.Value == nil // removals go when they are old
+	case !e.Sent:
+		return false
+	}
+	k, err := schemas.DecodeStateKey([]byte(key))
+	if err != nil {
+		return false
+	}
+	id := trait.ChangeID(p.o.Config.App, k, e)
+	if e.Value == nil {
+		return ev.sent.digest == p.digest(nil, e.Reason, id)
+	}
+	return ev.sent.digest == p.digest(schemas.AppendValue(nil, k, e, id), "", id)
+}
+
+// exact tells whether the changes follow from the impressions to the byte (S12).
+func (p *pass) exact(ev *evidence) bool {
+	h := &ev.history
+	return h.own != nil && !h.several && ev.flux == nil && !p.cut.lost()
+}
+
+// strays tells whether changes are not those of a history. Fewer say nothing:
+// compaction keeps the last ones.
+func (s *sent) strays(h *history) bool {
+	return s.count > h.count || s.count == h.count && s.sum != h.sum
+}
+
+// recomputed returns what a trait must say, of several things the last.
+func (ev *evidence) recomputed() register {
+	if ev.moves() {
+		return ev.flux.top
+	}
+	return ev.base
+}
+
+func (p *pass) taskOf(key string) int32 {
+	k, err := schemas.DecodeStateKey([]byte(key))
+	if err != nil {
+		return 0
+	}
+	return kafka.Partition(k.User, p.o.Topics.Tasks)
+}
+
+// offset returns where the last record stands, -1 if there is none.
+func (s *sent) offset() int64 {
+	if !s.known {
+		return -1
+	}
+	return s.at
+}
+
+func (r register) String() string {
+	return said(r.value, r.seenAt, r.from)
+}
+
+func (s *sent) String() string { return said(s.value, s.seenAt, s.from) }

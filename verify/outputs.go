@@ -1,0 +1,105 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/maphash"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"traitstream/kafka"
+	"traitstream/schemas"
+	"traitstream/state"
+	"traitstream/trait"
+)
+
+// readChangelog reads the changelog of the pass's tasks.
+func (p *pass) readChangelog(ctx context.Context) error {
+	if p.o.Store != nil {
+		for _, task := range p.tasks {
+			cp, ok, err := p.o.Store.Checkpoint(task)
+			if err != nil {
+				return err
+			}
+			if ok {
+				p.checkpoints[task] = cp
+			}
+		}
+	}
+	c := p.counter(StageOutputs)
+	var jobs []func(context.Context) error
+	for _, task := range p.tasks {
+		log, reached := p.cut.changelog[task], c.follow(p.cut.changelog[task])
+		cp := p.checkpoints[task]
+		jobs = append(jobs, func(ctx context.Context) error {
+			return kafka.ReadPartition(ctx, p.o.Client, p.o.Topics.Changelog.Name, task, log.from, log.to, func(r *kgo.Record) error {
+				reached(r.Offset + 1)
+				return p.logged(r, cp)
+			})
+		})
+	}
+	return parallel(ctx, p.readers, jobs)
+}
+
+// logged takes a record of the changelog. A task has one reader at a time.
+func (p *pass) logged(r *kgo.Record, cp state.Checkpoint) error {
+	key, err := schemas.DecodeStateKey(r.Key)
+	if err != nil {
+		p.differRecord(at(r, WrongRecord, "the changelog has a key that is none"))
+		return nil
+	}
+	if task := kafka.Partition(key.User, p.o.Topics.Tasks); task != r.Partition {
+		p.misplaced(r, key, task)
+		return nil
+	}
+	ev := p.of(p.shards[r.Partition], r.Key)
+	if ev == nil {
+		return nil
+	}
+	ev.record, ev.cause = string(r.Value), -1
+	var rec trait.Record
+	if r.Value != nil {
+		err := schemas.DecodeRecord(r.Value, &rec)
+		if newer := (*schemas.VersionError)(nil); errors.As(err, &newer) {
+			return err
+		}
+		if err != nil {
+			fault := at(r, WrongRecord, err.Error())
+			ev.record, ev.fault, ev.unreadable = "", &fault, true
+		}
+	}
+	if rec.Emitted.Sent {
+		ev.cause = rec.Emitted.Facts.Place.Offset
+	}
+	ev.local.logged(r.Offset < cp.Next, r.Value, p.seed)
+	return nil
+}
+
+// logged takes a record of the changelog before or after the checkpoint.
+func (l *local) logged(before bool, value []byte, seed maphash.Seed) {
+	switch {
+	case !before:
+		l.newer = true
+	case value == nil:
+		l.is = removed
+	default:
+		l.is, l.sum = present, maphash.Bytes(seed, value)
+	}
+}
+
+// misplaced notes a record that stands in another partition than its user's.
+// Nothing else is made of it.
+func (p *pass) misplaced(r *kgo.Record, k trait.Key, task int32) {
+	d := at(r, WrongPartition, fmt.Sprintf("it stands in partition %d, its user belongs to %d", r.Partition, task))
+	d.Identity, d.User, d.Trait = k.Identity.String(), string(k.User), string(k.Trait)
+	p.differRecord(d)
+}
+
+// at begins a difference in a record.
+func at(r *kgo.Record, kind Kind, what string) Difference {
+	return Difference{
+		Kind: kind, Topic: r.Topic, Partition: r.Partition, Offset: r.Offset,
+		Message: fmt.Sprintf("%s %d@%d: %s", r.Topic, r.Partition, r.Offset, what),
+	}
+}

@@ -1,0 +1,149 @@
+package verify
+
+import (
+	"context"
+	"errors"
+	"strconv"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"traitstream/impression"
+	"traitstream/internal/oracle"
+	"traitstream/kafka"
+	"traitstream/schemas"
+	"traitstream/trait"
+)
+
+// readRefused reads from the dead letters which impressions were not merged, or
+// not into all their traits, since something was too large.
+func (p *pass) readRefused(ctx context.Context) error {
+	letters := p.o.Topics.DeadLetters
+	logs, err := p.spans(ctx, letters.Name)
+	if err != nil {
+		return err
+	}
+	for number, log := range logs {
+		err := kafka.ReadPartition(ctx, p.o.Client, letters.Name, number, log.from, log.to, func(r *kgo.Record) error {
+			if string(header(r, schemas.HeaderErrorStage, 1<<10)) == "emit" {
+				p.refused[letterPlace(r)] = true
+			}
+			return nil
+		})
+		// Old letters that go meanwhile are none that are needed.
+		if gone := (*kafka.OutOfRangeError)(nil); err != nil && !errors.As(err, &gone) {
+			return err
+		}
+	}
+	return nil
+}
+
+// letterPlace returns where a dead letter's impression stands.
+func letterPlace(r *kgo.Record) oracle.Place {
+	number := func(name string) int64 {
+		n, err := strconv.ParseInt(string(header(r, name, 20)), 10, 64)
+		if err != nil {
+			return -1
+		}
+		return n
+	}
+	return oracle.Place{
+		Topic:     string(header(r, schemas.HeaderErrorTopic, 1<<10)),
+		Partition: int32(number(schemas.HeaderErrorPartition)),
+		Offset:    number(schemas.HeaderErrorOffset),
+		Index:     int(number(schemas.HeaderErrorIndex)),
+	}
+}
+
+// readSources reads all that the group has processed.
+func (p *pass) readSources(ctx context.Context) error {
+	c := p.counter(StageSources)
+	var jobs []func(context.Context) error
+	for _, in := range p.cut.inputs {
+		reached := c.follow(span{in.from, in.end})
+		jobs = append(jobs, func(ctx context.Context) error { return p.readInput(ctx, in, reached) })
+	}
+	return parallel(ctx, p.readers, jobs)
+}
+
+// readInput reads a partition, and goes on at its start where retention is
+// faster.
+func (p *pass) readInput(ctx context.Context, in *input, reached func(int64)) error {
+	next := in.from
+	for {
+		err := kafka.ReadPartition(ctx, p.o.Client, in.topic, in.number, next, in.end, func(r *kgo.Record) error {
+			next = r.Offset + 1
+			reached(next)
+			p.record(in, r)
+			return nil
+		})
+		gone := (*kafka.OutOfRangeError)(nil)
+		if !errors.As(err, &gone) || gone.Start <= next {
+			return err
+		}
+		next = gone.Start
+		in.from, in.lost = next, true
+	}
+}
+
+// record takes a record of a source.
+func (p *pass) record(in *input, r *kgo.Record) {
+	timestamp := r.Timestamp.UnixMilli()
+	all, elements := oracle.Look(p.sources[in.topic], p.defs, p.ahead, oracle.Record{
+		Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: timestamp, Value: r.Value,
+	})
+	p.records.Add(1)
+	p.impressions.Add(int64(elements))
+	for _, s := range all {
+		p.sight(in, s, timestamp)
+	}
+}
+
+var identities = map[string]impression.Identity{
+	impression.User.String():      impression.User,
+	impression.Anonymous.String(): impression.Anonymous,
+}
+
+// sight takes what an impression says of a trait.
+func (p *pass) sight(in *input, s oracle.Sighting, timestamp int64) {
+	user := []byte(s.Key.User)
+	task := kafka.Partition(user, p.o.Topics.Tasks)
+	shard, ours := p.shards[task]
+	if !ours {
+		return
+	}
+	key := schemas.AppendStateKey(nil, trait.Key{Identity: identities[s.Key.Identity], User: user, Trait: []byte(s.Key.Trait)})
+	shard.mu.Lock()
+	defer shard.mu.Unlock()
+	ev := p.of(shard, key)
+	if ev == nil {
+		return
+	}
+	ev.witness(s, timestamp)
+	r, direct := registerOf(s), task == in.number
+	switch {
+	case p.refused[s.Source]:
+		ev.addFlux(r, Refused)
+	case in.unknown:
+		ev.addFlux(r, BeforeGroup)
+	case s.Source.Offset >= in.base, !direct && p.cut.pending[s.Source]:
+		ev.addFlux(r, "")
+	default:
+		p.remember(ev, in, r, direct)
+	}
+}
+
+// remember merges an impression that was processed, and keeps the history of a
+// trait as long as all its impressions stand in one partition.
+func (p *pass) remember(ev *evidence, in *input, r register, direct bool) {
+	h := &ev.history
+	if h.own == nil {
+		h.own = in
+	}
+	h.several = h.several || h.own != in || !direct
+	if !ev.add(r) || r.value == h.value {
+		return
+	}
+	h.previous, h.value, h.from = h.value, r.value, r.from
+	h.count++
+	h.sum = p.chain(h.sum, r.value, r.from)
+}
