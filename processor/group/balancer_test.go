@@ -18,7 +18,7 @@ func joins(topics map[string]int32, owned map[Member]map[string][]int32, generat
 	for who, owns := range owned {
 		b := Balancer{Member: who}
 		members = append(members, kmsg.JoinGroupResponseMember{
-			MemberID:         fmt.Sprintf("%s-%d", who.Process, who.Worker),
+			MemberID:         fmt.Sprintf("%s-%d%s", who.Process, who.Worker, who.Run),
 			ProtocolMetadata: b.JoinGroupMetadata(slices.Sorted(maps.Keys(topics)), owns, generation),
 		})
 	}
@@ -57,7 +57,9 @@ func TestBalanceIsDeterministic(t *testing.T) {
 		owned := map[Member]map[string][]int32{}
 		for p := range rapid.IntRange(1, 4).Draw(t, "processes") {
 			for w := range rapid.IntRange(1, 4).Draw(t, "workers") {
-				owned[Member{Process: fmt.Sprint("p", p), Worker: w}] = map[string][]int32{}
+				// Two may have the same number.
+				who := Member{Process: fmt.Sprint("p", p), Worker: w / 2, Run: fmt.Sprint("r", w)}
+				owned[who] = map[string][]int32{}
 			}
 		}
 		workers := slices.Collect(maps.Keys(owned))
@@ -99,6 +101,19 @@ func TestBalanceMemberOfReleaseBefore(t *testing.T) {
 	// The old worker of process a comes first: it has no number but 0.
 	if want := map[string]int{"x": 2, "a-1": 1, "b-0": 3, "c-0": 3, "y": 3}; !maps.Equal(got, want) {
 		t.Errorf("tasks by member are %v, want %v", got, want)
+	}
+}
+
+// A claim of an older generation loses, and holds nothing back; but what nobody
+// else holds yet waits until it has been let go.
+func TestBalanceStaleClaim(t *testing.T) {
+	topics := map[string]int32{"inbox": 2, "s": 2}
+	members := append(
+		joins(topics, map[Member]map[string][]int32{{Process: "a"}: {"inbox": {0, 1}, "s": {0, 1}}}, 5),
+		joins(topics, map[Member]map[string][]int32{{Process: "b"}: {"inbox": {0}}}, 6)...)
+	want := map[string]map[string][]int32{"a-0": {"inbox": {1}, "s": {1}}, "b-0": {"inbox": {0}}}
+	if got := planOf(t, Balancer{Tasks: 2}, members, topics); !reflect.DeepEqual(got, want) {
+		t.Errorf("the plan is %v, want %v", got, want)
 	}
 }
 

@@ -54,7 +54,6 @@ func (h *hands) settle(groups [][]int, total int, free []int) {
 		}
 		room[g] = shares[g] - h.count(group)
 	}
-	slices.Sort(free)
 	dealt := make([][]int, len(groups))
 	for _, unit := range free {
 		g := largest(room)

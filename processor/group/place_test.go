@@ -34,7 +34,7 @@ func drawOwners(t *rapid.T, most, members int) []int {
 
 // counts returns how many units each process and each member has, and fails
 // where one has no owner.
-func counts(t *rapid.T, processes [][]int, owner []int) (byProcess, byMember []int) {
+func counts(t rapid.TB, processes [][]int, owner []int) (byProcess, byMember []int) {
 	byMember = make([]int, membersOf(processes))
 	for unit, m := range owner {
 		if m < 0 || m >= len(byMember) {
@@ -103,53 +103,6 @@ func TestPlaceIsEven(t *testing.T) {
 	})
 }
 
-// cost is what a plan moves: units that change process, units that change member.
-func cost(processes [][]int, before, after []int) [2]int {
-	process := make([]int, membersOf(processes))
-	for p, members := range processes {
-		for _, m := range members {
-			process[m] = p
-		}
-	}
-	var moved [2]int
-	for unit, m := range before {
-		if m < 0 {
-			continue
-		}
-		if process[m] != process[after[unit]] {
-			moved[0]++
-		}
-		if m != after[unit] {
-			moved[1]++
-		}
-	}
-	return moved
-}
-
-// leastCost tries every even plan there is.
-func leastCost(processes [][]int, before []int) [2]int {
-	byMember := make([]int, membersOf(processes))
-	after := make([]int, len(before))
-	best := [2]int{len(before) + 1}
-	var try func(unit int)
-	try = func(unit int) {
-		if unit == len(before) {
-			if moved := cost(processes, before, after); isEven(processes, byMember) && slices.Compare(moved[:], best[:]) < 0 {
-				best = moved
-			}
-			return
-		}
-		for m := range byMember {
-			after[unit] = m
-			byMember[m]++
-			try(unit + 1)
-			byMember[m]--
-		}
-	}
-	try(0)
-	return best
-}
-
 // No even plan moves fewer units between processes, and none that moves as few
 // moves fewer between members.
 func TestPlaceMovesLeast(t *testing.T) {
@@ -163,6 +116,28 @@ func TestPlaceMovesLeast(t *testing.T) {
 		got, least := cost(processes, before, after), leastCost(processes, before)
 		if got != least {
 			t.Fatalf("moves %v units where %v would do: %v to %v", got, least, before, after)
+		}
+	})
+}
+
+// The same of more units and members, told from numbers alone.
+func TestPlaceMovesLeastOfMany(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		processes := drawProcesses(t, 4, 4)
+		before := drawOwners(t, 24, membersOf(processes))
+		after := slices.Clone(before)
+		place(after, len(after), processes)
+		had, owned := make([]int, membersOf(processes)), 0
+		for _, m := range before {
+			if m >= 0 {
+				had[m]++
+				owned++
+			}
+		}
+		moved := cost(processes, before, after)
+		stayed := [2]int{owned - moved[0], owned - moved[1]}
+		if most := mostStay(processes, had, len(before)); stayed != most {
+			t.Fatalf("%v units stay in their process, with their member; %v could: %v to %v", stayed, most, before, after)
 		}
 	})
 }
@@ -233,14 +208,24 @@ func TestPlaceDealsLowNumbersOut(t *testing.T) {
 	}
 }
 
-// A claim of an older generation loses to the one that came after it.
-func TestStaleClaim(t *testing.T) {
-	claims := []claim{{0, 0, 5}, {1, 0, 5}, {0, 1, 6}, {1, 0, 6}}
-	if got := lastOwners(2, claims); !slices.Equal(got, []int{1, 0}) {
-		t.Fatalf("owners are %v, want [1 0]", got)
-	}
-	// It does not hold the unit back either.
-	if got := moves([]int{1, 0}, claims); got[0] || got[1] {
-		t.Fatalf("in motion: %v, want none", got)
+// Of the processes that could have the odd unit, it goes to the one that has just
+// let go of most, from one of its workers to another; but not beyond the tasks,
+// where it goes to who has fewer tasks.
+func TestPlaceOddUnit(t *testing.T) {
+	for name, test := range map[string]struct {
+		owner     []int
+		tasks     int
+		processes [][]int
+		want      []int // units by process
+	}{
+		"back to who let go": {[]int{0, 0, 0, 0, 0, 1, 1, 1, -1, -1, -1}, 11, [][]int{{0}, {1, 2}}, []int{5, 6}},
+		"to who has less":    {[]int{0, 0, 1, 1, -1, -1}, 3, [][]int{{0}, {1}}, []int{3, 3}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			place(test.owner, test.tasks, test.processes)
+			if got, _ := counts(t, test.processes, test.owner); !slices.Equal(got, test.want) {
+				t.Errorf("processes have %v units, want %v", got, test.want)
+			}
+		})
 	}
 }

@@ -97,15 +97,14 @@ func TestRoundsMoveLeast(t *testing.T) {
 				}
 				s.settle()
 				after := s.owners()
-				stayed := [2]int{}
-				byProcess, byMember := map[string]int{}, map[*simMember]int{}
+				roster, had, stayed := s.roster(), make([]int, len(s.members)), [2]int{}
 				for unit := range s.tasks {
 					was, is := before[spot{"inbox", unit}], after[spot{"inbox", unit}]
-					if !slices.Contains(s.members, was) {
+					i := slices.Index(roster, was)
+					if i < 0 {
 						continue // nobody is left to say whose it was
 					}
-					byProcess[was.process()]++
-					byMember[was]++
+					had[i]++
 					if was.process() == is.process() {
 						stayed[0]++
 					}
@@ -113,80 +112,10 @@ func TestRoundsMoveLeast(t *testing.T) {
 						stayed[1]++
 					}
 				}
-				if most := s.mostStay(byProcess, byMember); stayed != most {
+				if most := mostStay(s.processes(), had, int(s.tasks)); stayed != most {
 					t.Fatalf("%v tasks stayed in their process, with their worker; %v could", stayed, most)
 				}
 			})
 		})
 	}
-}
-
-// mostStay tries all even numbers of tasks by process: how many could stay where
-// they were, in the process and, of those plans, with the worker?
-func (s *sim) mostStay(byProcess map[string]int, byMember map[*simMember]int) [2]int {
-	roster, processes := s.roster(), s.processes()
-	workers := 0
-	for _, p := range processes {
-		workers += len(p)
-	}
-	best := [2]int{-1}
-	shares := make([]int, len(processes))
-	var try func(p, left int)
-	try = func(p, left int) {
-		if p < len(processes) {
-			for shares[p] = 0; shares[p] <= left; shares[p]++ {
-				try(p+1, left-shares[p])
-			}
-			return
-		}
-		if left > 0 || !isFair(processes, shares, int(s.tasks) >= workers) {
-			return
-		}
-		var stay [2]int
-		for i, members := range processes {
-			stay[0] += min(byProcess[roster[members[0]].process()], shares[i])
-			var had []int
-			for _, m := range members {
-				had = append(had, byMember[roster[m]])
-			}
-			stay[1] += mostKept(had, shares[i])
-		}
-		if stay[0] > best[0] || stay[0] == best[0] && stay[1] > best[1] {
-			best = stay
-		}
-	}
-	try(0, int(s.tasks))
-	return best
-}
-
-// isFair is isEven for the numbers of processes.
-func isFair(processes [][]int, shares []int, enough bool) bool {
-	for p := range shares {
-		if enough && shares[p] < len(processes[p]) {
-			return false
-		}
-		for q := range shares {
-			if shares[p] > shares[q]+1 && (!enough || shares[p] > len(processes[p])) {
-				return false
-			}
-		}
-	}
-	return true
-}
-
-// mostKept tries all choices of the workers that have one more than the others.
-func mostKept(had []int, share int) int {
-	best := 0
-	for more := range 1 << len(had) {
-		kept, left := 0, share
-		for w, n := range had {
-			due := share/len(had) + more>>w&1
-			kept += min(n, due)
-			left -= due
-		}
-		if left == 0 {
-			best = max(best, kept)
-		}
-	}
-	return best
 }
