@@ -17,6 +17,7 @@ import (
 var (
 	chaosLength = flag.Duration("chaos", 90*time.Second, "how long faults go on")
 	chaosSeed   = flag.Uint64("seed", 0, "makes the faults and the input; 0: a new one")
+	chaosEvery  = flag.Duration("every", 15*time.Second, "longest time from one fault of a process to the next, on average")
 	chaosRate   = flag.Int("rate", 3000, "records a second that are put into the sources")
 	chaosPort   = flag.Int("port", 9592, "first of the ten ports that brokers and processes listen on")
 )
@@ -43,7 +44,7 @@ func TestRealChaos(t *testing.T) {
 	if seed == 0 {
 		seed = rand.Uint64()
 	}
-	t.Logf("-seed %d -chaos %s -rate %d", seed, *chaosLength, *chaosRate)
+	t.Logf("-seed %d -chaos %s -every %s -rate %d", seed, *chaosLength, *chaosEvery, *chaosRate)
 	ctx, cancel := context.WithTimeout(t.Context(), *chaosLength+endingLimit)
 	defer cancel()
 

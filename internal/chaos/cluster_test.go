@@ -83,6 +83,8 @@ func (w *world) hitBroker(ctx context.Context, n int, stall bool, away time.Dura
 		hit, back, count = "pause", "resume", "brokers paused"
 	}
 	w.count(count)
+	w.brokerFaults.Add(1)
+	defer w.brokerFaults.Add(1)
 	w.logf("broker %d: %s for %.1f s", n, hit, away.Seconds())
 	if err := w.cluster.node(ctx, hit, n); err != nil {
 		return err

@@ -5,6 +5,7 @@ package chaos
 import (
 	"context"
 	"encoding/binary"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -148,7 +149,8 @@ func (w *world) report(ctx context.Context, f *feed, v *watch) {
 		"brokers killed", "brokers paused", "topics grown", "unexpected exits"} {
 		w.logf("%s: %d", what, w.counts[what])
 	}
-	for kind, all := range w.recoveries {
+	for _, kind := range slices.Sorted(maps.Keys(w.recoveries)) {
+		all := w.recoveries[kind]
 		slices.Sort(all)
 		w.logf("first commit %s: %d times, median %.2f s, longest %.2f s", kind, len(all), all[len(all)/2].Seconds(), all[len(all)-1].Seconds())
 	}

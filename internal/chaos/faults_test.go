@@ -12,10 +12,6 @@ import (
 	"time"
 )
 
-// faultEvery is the longest time from one fault of a process to the next, on
-// average.
-const faultEvery = 15 * time.Second
-
 // round holds the faults that come over processes again and again, each time in
 // another order. Six of the eight are kill -9.
 var round = []func(*member, context.Context, *rand.Rand){
@@ -28,7 +24,7 @@ var round = []func(*member, context.Context, *rand.Rand){
 func (w *world) hitMembers(ctx context.Context, random *rand.Rand) {
 	var faults sync.WaitGroup
 	defer faults.Wait()
-	left := max(len(round), int(*chaosLength/faultEvery))
+	left := max(len(round), int(*chaosLength / *chaosEvery))
 	pause := *chaosLength / time.Duration(left)
 	for left > 0 {
 		for _, i := range random.Perm(len(round))[:min(left, len(round))] {
@@ -78,6 +74,7 @@ func (m *member) wiped(ctx context.Context, random *rand.Rand) {
 // zombie stands still until its session and its transactions have timed out,
 // and then goes on with what it was doing.
 func (m *member) zombie(ctx context.Context, random *rand.Rand) {
+	m.untilUp(ctx) // one that can't even connect in time ends, and may
 	still := between(random, 12*time.Second, 24*time.Second)
 	m.w.count("zombies")
 	m.w.logf("%s stands still for %.1f s", m.name, still.Seconds())

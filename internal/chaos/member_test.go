@@ -3,6 +3,7 @@
 package chaos
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -157,8 +158,23 @@ func (m *member) signal(s syscall.Signal) {
 	}
 }
 
+// untilUp waits until the process has all that it needs to begin, or has ended.
+func (m *member) untilUp(ctx context.Context) {
+	for r := m.current(); m.page("/livez") == ""; {
+		select {
+		case <-r.ended:
+			return
+		default:
+			if !wait(ctx, 50*time.Millisecond) {
+				return
+			}
+		}
+	}
+}
+
 // probe measures how long a process takes to its first commit.
 func (m *member) probe(r *run, kind startKind) {
+	before := m.w.brokerFaults.Load()
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
 	for {
@@ -168,6 +184,9 @@ func (m *member) probe(r *run, kind startKind) {
 		case <-tick.C:
 		}
 		if m.hasCommitted() {
+			if after := m.w.brokerFaults.Load(); after != before || after%2 == 1 {
+				kind += ", a broker being away"
+			}
 			m.w.recovered(m, kind, time.Since(r.began))
 			return
 		}

@@ -60,8 +60,11 @@ type world struct {
 	client  *kgo.Client
 	admin   *kadm.Client
 	members []*member
-	over    atomic.Bool    // no process is started again by itself
+	over    atomic.Bool    // no process is started again
 	running sync.WaitGroup // those who wait for processes
+	// brokerFaults counts each twice, when it begins and when all replicas are
+	// back: it is odd in between.
+	brokerFaults atomic.Int64
 
 	mu         sync.Mutex
 	counts     map[string]int
