@@ -40,10 +40,38 @@ func Describe(ctx context.Context, cl *kgo.Client, names ...string) (map[string]
 	for name, t := range details {
 		topics[name] = Topic{Name: name, Partitions: int32(len(t.Partitions)), MaxMessageBytes: defaultMaxMessageBytes}
 	}
-	if err := readSettings(ctx, cl, topics); err != nil {
+	if err := awaitSettings(ctx, cl, topics); err != nil {
 		return nil, fmt.Errorf("reading the settings of topics: %w", Explain(err))
 	}
 	return topics, nil
+}
+
+// awaitSettings reads settings from brokers that may not have heard of a new
+// topic yet: another than this one has told of it.
+func awaitSettings(ctx context.Context, cl *kgo.Client, topics map[string]Topic) error {
+	for try := 0; ; try++ {
+		err := readSettings(ctx, cl, topics)
+		if !errors.Is(err, kerr.UnknownTopicOrPartition) || try == patience {
+			return err
+		}
+		if err := backoff(ctx, try); err != nil {
+			return err
+		}
+	}
+}
+
+// describeAll describes topics that are there, also where a broker has not heard
+// of them yet. One that does not show up after all is left out.
+func describeAll(ctx context.Context, cl *kgo.Client, names ...string) (map[string]Topic, error) {
+	for try := 0; ; try++ {
+		found, err := Describe(ctx, cl, names...)
+		if err != nil || len(found) == len(names) || try == patience {
+			return found, err
+		}
+		if err := backoff(ctx, try); err != nil {
+			return nil, err
+		}
+	}
 }
 
 // readSettings fills in what this user may see.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math"
+	"slices"
 	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -67,7 +68,11 @@ func EnsureTopics(ctx context.Context, cl *kgo.Client, cfg *config.Config, c Cre
 		if err := CreateTopics(ctx, cl, cfg.Kafka.ReplicationFactor, missing...); err != nil {
 			return nil, err
 		}
-		if found, err = Describe(ctx, cl, topicNames(cfg)...); err != nil {
+		there := slices.Collect(maps.Keys(found))
+		for _, m := range missing {
+			there = append(there, m.Name)
+		}
+		if found, err = describeAll(ctx, cl, there...); err != nil {
 			return nil, err
 		}
 		t = layout(cfg, found, nil)
