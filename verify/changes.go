@@ -18,42 +18,31 @@ import (
 // readTraits reads the traits topic of the pass's tasks. It comes after the
 // changelog, which knows the generations of definitions.
 func (p *pass) readTraits(ctx context.Context) error {
-	c := p.counter(StageOutputs)
-	var jobs []func(context.Context) error
-	for _, task := range p.tasks {
-		log, reached := p.cut.traits[task], c.follow(p.cut.traits[task])
-		jobs = append(jobs, func(ctx context.Context) error {
-			return kafka.ReadPartition(ctx, p.o.Client, p.o.Topics.Traits.Name, task, log.from, log.to, func(r *kgo.Record) error {
-				reached(r.Offset + 1)
-				p.change(r)
-				return nil
-			})
-		})
-	}
-	return parallel(ctx, p.readers, jobs)
+	return p.readTopic(ctx, p.o.Topics.Traits.Name, p.cut.traits, p.change)
 }
 
 // change takes a record of the traits topic.
-func (p *pass) change(r *kgo.Record) {
+func (p *pass) change(r *kgo.Record) error {
 	p.changes.Add(1)
 	key, err := schemas.DecodeKey(r.Key)
 	if err != nil || !bytes.Equal(schemas.AppendKey(nil, key), r.Key) {
 		p.differRecord(at(r, WrongRecord, fmt.Sprintf("%q is not the key of a trait in canonical form", r.Key)))
-		return
+		return nil
 	}
 	if task := kafka.Partition(key.User, p.o.Topics.Tasks); task != r.Partition {
 		p.misplaced(r, key, task)
-		return
+		return nil
 	}
 	id := schemas.AppendStateKey(nil, key)
 	ev := p.of(p.shards[r.Partition], id)
 	if ev == nil {
-		return
+		return nil
 	}
 	if kind, wrong := p.follow(ev, key, r); wrong != "" && ev.fault == nil {
 		fault := at(r, kind, wrong)
 		ev.fault = &fault
 	}
+	return nil
 }
 
 // follow makes a record the last one that the traits topic says of a trait, and

@@ -246,7 +246,7 @@ var wrong = map[string]struct {
 	"a changelog that can't be read": {WrongRecord, "malformed record of state", func(w *world) {
 		w.put(&kgo.Record{Topic: w.topics.Changelog.Name, Partition: w.task(), Key: schemas.AppendStateKey(nil, victim), Value: []byte("?")})
 	}},
-	"a key of the changelog that is none": {WrongRecord, "has a key that is none", func(w *world) {
+	"a key of the changelog that is none": {WrongRecord, "malformed state key", func(w *world) {
 		w.put(&kgo.Record{Topic: w.topics.Changelog.Name, Key: []byte("?"), Value: []byte("?")})
 	}},
 	"a trait of nobody in the changelog": {WrongChangelog, "recomputed nothing", func(w *world) {
@@ -292,6 +292,7 @@ func (w *world) offsets(user, flag string) (all []int64) {
 
 // Each corruption is found, as what it is and as nothing else.
 func TestCorruptions(t *testing.T) {
+	t.Parallel()
 	for name, c := range wrong {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

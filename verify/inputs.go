@@ -75,7 +75,3 @@ func (in *input) begin(from config.From, start int64, log span) {
 		in.from = start
 	}
 }
-
-// read tells whether the impression at an offset can be read and was for the
-// group to read.
-func (in *input) read(offset int64) bool { return offset >= in.from && offset < in.end }

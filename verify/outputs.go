@@ -10,7 +10,6 @@ import (
 
 	"traitstream/kafka"
 	"traitstream/schemas"
-	"traitstream/state"
 	"traitstream/trait"
 )
 
@@ -27,27 +26,36 @@ func (p *pass) readChangelog(ctx context.Context) error {
 			}
 		}
 	}
+	return p.readTopic(ctx, p.o.Topics.Changelog.Name, p.cut.changelog, p.logged)
+}
+
+// readTopic reads the pass's tasks of an output. A task has one reader.
+func (p *pass) readTopic(ctx context.Context, topic string, logs map[int32]span, fn func(*kgo.Record) error) error {
 	c := p.counter(StageOutputs)
 	var jobs []func(context.Context) error
 	for _, task := range p.tasks {
-		log, reached := p.cut.changelog[task], c.follow(p.cut.changelog[task])
-		cp := p.checkpoints[task]
+		log := logs[task]
+		reached := c.follow(log)
 		jobs = append(jobs, func(ctx context.Context) error {
-			return kafka.ReadPartition(ctx, p.o.Client, p.o.Topics.Changelog.Name, task, log.from, log.to, func(r *kgo.Record) error {
-				reached(r.Offset + 1)
-				return p.logged(r, cp)
+			err := kafka.ReadPartition(ctx, p.o.Client, topic, task, log.from, log.to, func(r *kgo.Record) error {
+				reached(r.Offset)
+				return fn(r)
 			})
+			if err == nil {
+				reached(log.to)
+			}
+			return err
 		})
 	}
 	return parallel(ctx, p.readers, jobs)
 }
 
-// logged takes a record of the changelog. A task has one reader at a time.
-func (p *pass) logged(r *kgo.Record, cp state.Checkpoint) error {
+// logged takes a record of the changelog.
+func (p *pass) logged(r *kgo.Record) error {
 	key, err := schemas.DecodeStateKey(r.Key)
 	if err != nil {
-		p.differRecord(at(r, WrongRecord, "the changelog has a key that is none"))
-		return nil
+		p.differRecord(at(r, WrongRecord, err.Error()))
+		return nil //nolint:nilerr // it is a difference, not a failure
 	}
 	if task := kafka.Partition(key.User, p.o.Topics.Tasks); task != r.Partition {
 		p.misplaced(r, key, task)
@@ -72,7 +80,7 @@ func (p *pass) logged(r *kgo.Record, cp state.Checkpoint) error {
 	if rec.Emitted.Sent {
 		ev.cause = rec.Emitted.Facts.Place.Offset
 	}
-	ev.local.logged(r.Offset < cp.Next, r.Value, p.seed)
+	ev.local.logged(r.Offset < p.checkpoints[r.Partition].Next, r.Value, p.seed)
 	return nil
 }
 

@@ -72,10 +72,13 @@ func (p *pass) readInput(ctx context.Context, in *input, reached func(int64)) er
 	for {
 		err := kafka.ReadPartition(ctx, p.o.Client, in.topic, in.number, next, in.end, func(r *kgo.Record) error {
 			next = r.Offset + 1
-			reached(next)
+			reached(r.Offset)
 			p.record(in, r)
 			return nil
 		})
+		if err == nil {
+			reached(in.end)
+		}
 		gone := (*kafka.OutOfRangeError)(nil)
 		if !errors.As(err, &gone) || gone.Start <= next {
 			return err

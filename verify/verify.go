@@ -44,6 +44,21 @@ const (
 // pass. An error of found ends it. When ctx ends, so does it, with an error: what
 // was found until then is true, but not all.
 func Run(ctx context.Context, o Options, found func(Difference) error) (*Report, error) {
+	v := newVerifier(o)
+	perPass, err := v.tasksPerPass(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := newReport()
+	for tasks := range slices.Chunk(v.o.Tasks, perPass) {
+		if err := v.verify(ctx, tasks, r, found); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+func newVerifier(o Options) *verifier {
 	if o.Memory == 0 {
 		o.Memory = DefaultMemory
 	}
@@ -51,11 +66,9 @@ func Run(ctx context.Context, o Options, found func(Difference) error) (*Report,
 		o.Progress = func(string, int64, int64) {}
 	}
 	if len(o.Tasks) == 0 {
-		for task := range o.Topics.Tasks {
-			o.Tasks = append(o.Tasks, task)
-		}
+		o.Tasks = numbers(o.Topics.Tasks)
 	}
-	v := &verifier{
+	return &verifier{
 		o:       o,
 		sources: oracleSources(o.Config),
 		defs:    oracleDefinitions(o.Config.Traits),
@@ -63,17 +76,6 @@ func Run(ctx context.Context, o Options, found func(Difference) error) (*Report,
 		readers: max(2, runtime.GOMAXPROCS(0)),
 		seed:    maphash.MakeSeed(),
 	}
-	perPass, err := v.tasksPerPass(ctx)
-	if err != nil {
-		return nil, err
-	}
-	r := newReport()
-	for tasks := range slices.Chunk(o.Tasks, perPass) {
-		if err := v.verify(ctx, tasks, r, found); err != nil {
-			return nil, err
-		}
-	}
-	return r, nil
 }
 
 // verifier is a verification under way.
@@ -122,13 +124,19 @@ func (v *verifier) look(ctx context.Context, tasks []int32, only map[string]bool
 	if p.cut, err = v.cut(ctx, tasks); err != nil {
 		return nil, err
 	}
+	return p, p.compare(ctx)
+}
+
+// compare reads all that is within the cut, outputs first: of what the sources
+// say, only what these say too has to be kept.
+func (p *pass) compare(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{p.readChangelog, p.compareState, p.readTraits, p.readRefused, p.readSources} {
 		if err := step(ctx); err != nil {
-			return nil, err
+			return err
 		}
 	}
 	p.judge()
-	return p, nil
+	return nil
 }
 
 // tasksPerPass tells how many tasks fit into memory. Users are spread evenly
