@@ -24,7 +24,7 @@ var errFound = errors.New("found")
 func (p *Processor) watch(ctx context.Context) {
 	for sleep(ctx, lagInterval) {
 		// What can't be done now is done at the next round.
-		switch err := p.look(ctx); {
+		switch err := errors.Join(p.sweep(ctx), p.look(ctx)); {
 		case err == nil || ctx.Err() != nil:
 		case isNetwork(err):
 			p.o.Log.Warn("the brokers do not answer; waiting for them", "error", kafka.Explain(err))

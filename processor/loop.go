@@ -78,11 +78,16 @@ func (w *worker) read(stop, hard context.Context) error {
 			return err
 		}
 		w.batch.processed()
-		if w.out.pending() || w.batch.count >= transactionRecords || w.batch.bytes >= transactionBytes ||
-			!time.Now().Before(deadline) || stop.Err() != nil {
+		if w.due(stop, deadline) {
 			return nil
 		}
 	}
+}
+
+// due tells whether the batch is to be committed now.
+func (w *worker) due(stop context.Context, deadline time.Time) bool {
+	return w.out.pending() || w.batch.count >= transactionRecords || w.batch.bytes >= transactionBytes ||
+		!time.Now().Before(deadline) || stop.Err() != nil
 }
 
 // poll waits for records, no longer than wait.

@@ -46,7 +46,7 @@ func (p *Processor) takeSeats(ctx context.Context) error {
 		}
 	}
 	if ctx.Err() != nil {
-		return nil // stopped: the next start does the rest
+		return ctx.Err() // the next start does the rest
 	}
 	if string(last) != inputs {
 		if err := p.o.Store.SetMeta(inputsMeta, []byte(inputs)); err != nil {

@@ -115,7 +115,10 @@ func (p *Processor) Run(ctx context.Context) error {
 	defer cancel()
 	defer context.AfterFunc(stop, func() { time.AfterFunc(drainTimeout, cancel) })()
 
-	if err := p.takeSeats(stop); err != nil || stop.Err() != nil {
+	if err := p.takeSeats(stop); err != nil {
+		if errors.Is(err, context.Canceled) {
+			return nil
+		}
 		return err
 	}
 	watch, unwatch := context.WithCancel(hard)

@@ -3,8 +3,10 @@ package processor
 import (
 	"context"
 	"fmt"
+	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -14,23 +16,31 @@ import (
 	"traitstream/state"
 )
 
-// restoreBatch bounds the batches in which a changelog enters the store, bytes.
-const restoreBatch = 4 << 20
+const (
+	// restoreBytes bounds what a restore buffers between two writes to the store.
+	restoreBytes = 32 << 20
+	// restoreSlots bounds how many long restores run at once, and so their memory.
+	restoreSlots = 4
+	// shortRestore is the number of changelog offsets up to which a restore
+	// waits for no slot and is not logged.
+	shortRestore = 20_000
+)
 
 // restorer brings tasks up to date, those of all workers of a process.
 type restorer struct {
 	*Options
+	slots chan struct{}
 
 	mu    sync.Mutex
 	going map[int32]*restoring
 }
 
 func newRestorer(o *Options) *restorer {
-	return &restorer{Options: o, going: map[int32]*restoring{}}
+	return &restorer{
+		Options: o, going: map[int32]*restoring{},
+		slots: make(chan struct{}, min(restoreSlots, max(2, runtime.GOMAXPROCS(0)))),
+	}
 }
-
-// restoreWorthTelling is the number of offsets from which a restore is logged.
-const restoreWorthTelling = 1000
 
 // restore brings a task's state up to what has been committed for it, from its
 // checkpoint where there is one. The order counts: first the committed offsets
@@ -39,8 +49,7 @@ const restoreWorthTelling = 1000
 // reader that sees committed records alone. Stopping at the last stable offset
 // would be wrong: EndTxn is answered before its markers are written.
 func (o *restorer) restore(ctx context.Context, task int32) error {
-	_, err := kafka.StableOffsets(ctx, o.Client, o.Config.Group(), o.partitions(task))
-	if err != nil {
+	if _, err := kafka.StableOffsets(ctx, o.Client, o.Config.Group(), o.partitions(task)); err != nil {
 		return fmt.Errorf("waiting for open transactions: %w", err)
 	}
 	start, end, err := o.changelogRange(ctx, task)
@@ -48,20 +57,12 @@ func (o *restorer) restore(ctx context.Context, task int32) error {
 		return err
 	}
 	from, err := o.restorePoint(task, start, end)
-	if err != nil {
+	if err != nil || from.Next == end {
 		return err
 	}
-	if from == end {
-		return nil
-	}
-	r := restoring{o: o.Options, task: task, batch: o.Store.NewBatch(), end: end}
-	if end-from > restoreWorthTelling {
-		o.Log.Info("restoring state", "task", task, "from", from, "to", end)
-	}
-	if err := kafka.ReadPartition(ctx, o.Client, o.Topics.Changelog.Name, task, from, end, r.add); err != nil {
-		return fmt.Errorf("reading the changelog: %w", err)
-	}
-	return r.finish()
+	r := &restoring{restorer: o, task: task, from: from.Next, end: end, clock: from.Clock, began: time.Now()}
+	r.next.Store(from.Next)
+	return r.run(ctx)
 }
 
 // changelogRange returns a changelog partition's first offset and its high
@@ -90,27 +91,25 @@ func (o *Options) changelogRange(ctx context.Context, task int32) (start, end in
 	return s.Offset, e.Offset, nil
 }
 
-// restorePoint returns where to read a task's changelog from. State that can't
-// be brought up to date from its checkpoint is dropped first.
-func (o *Options) restorePoint(task int32, start, end int64) (int64, error) {
+// restorePoint returns from where a task's changelog is to be read. State that
+// can't be brought up to date from its checkpoint is dropped first.
+func (o *Options) restorePoint(task int32, start, end int64) (state.Checkpoint, error) {
 	cp, ok, err := o.Store.Checkpoint(task)
 	switch {
 	case err != nil:
-		return 0, fmt.Errorf("reading the checkpoint: %w", err)
+		return cp, fmt.Errorf("reading the checkpoint: %w", err)
 	case ok && cp.Next > end:
-		return 0, fmt.Errorf("the state in %s is ahead of the changelog (offset %d, but %s ends at %d): "+
+		return cp, fmt.Errorf("the state in %s is ahead of the changelog (offset %d, but %s ends at %d): "+
 			"the topic was created again or the state belongs to another cluster; "+
 			"check both, and start once with --reset-state to rebuild the state from the topic",
 			o.Config.State.Dir, cp.Next, o.Topics.Changelog.Name, end)
-	case ok && cp.Next == end:
-		return end, nil
-	case ok && cp.Next >= start && time.Since(cp.Committed) < o.tombstonesKept():
-		return cp.Next, nil
+	case ok && (cp.Next == end || cp.Next >= start && time.Since(cp.Committed) < o.tombstonesKept()):
+		return cp, nil
 	}
 	if err := o.Store.DropTask(task); err != nil {
-		return 0, fmt.Errorf("dropping state that is too old: %w", err)
+		return cp, fmt.Errorf("dropping state that is too old: %w", err)
 	}
-	return start, nil
+	return state.Checkpoint{Next: start}, nil
 }
 
 // tombstonesKept is how long the changelog keeps removals for sure; a state
@@ -125,38 +124,70 @@ func (o *Options) tombstonesKept() time.Duration {
 
 // restoring is a task's restore under way.
 type restoring struct {
-	o     *Options
-	task  int32
-	batch *state.Batch
-	bytes int
-	count int
-	end   int64
+	*restorer
+	task      int32
+	from, end int64 // changelog offsets
+	clock     int64
+	began     time.Time
+	next      atomic.Int64 // the offset that is written next
+	count     int          // records read since the last write
+	loader    *state.Loader
+}
+
+func (r *restoring) run(ctx context.Context) error {
+	r.mu.Lock()
+	r.going[r.task] = r
+	r.mu.Unlock()
+	defer func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.going, r.task)
+	}()
+	long := r.end-r.from > shortRestore
+	if long {
+		select {
+		case r.slots <- struct{}{}:
+			defer func() { <-r.slots }()
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		r.Log.Info("restoring state", "task", r.task, "from", r.from, "to", r.end)
+	}
+	r.loader = r.Store.NewLoader(r.task, restoreBytes)
+	defer r.loader.Close()
+	if err := kafka.ReadPartition(ctx, r.Client, r.Topics.Changelog.Name, r.task, r.from, r.end, r.add); err != nil {
+		return fmt.Errorf("reading the changelog: %w", err)
+	}
+	if err := r.flush(r.end); err != nil {
+		return err
+	}
+	if long {
+		r.Log.Info("state is restored", "task", r.task, "offsets", r.end-r.from, "took", time.Since(r.began).Round(time.Millisecond).String())
+	}
+	return nil
 }
 
 func (r *restoring) add(rec *kgo.Record) error {
 	if rec.Value == nil {
-		r.batch.Delete(r.task, rec.Key)
+		r.loader.Delete(rec.Key)
 	} else {
-		r.batch.Put(r.task, rec.Key, rec.Value)
+		r.loader.Put(rec.Key, rec.Value)
 	}
 	r.count++
-	if r.bytes += len(rec.Key) + len(rec.Value); r.bytes >= restoreBatch {
-		return r.commit(rec.Offset + 1)
+	if r.loader.Full() {
+		return r.flush(rec.Offset + 1)
 	}
 	return nil
 }
 
-func (r *restoring) commit(next int64) error {
-	r.batch.SetCheckpoint(r.task, state.Checkpoint{Next: next, Committed: time.Now()})
-	if err := r.batch.Commit(); err != nil {
+// flush writes what was read, with the checkpoint that makes it count.
+func (r *restoring) flush(next int64) error {
+	if err := r.loader.Flush(state.Checkpoint{Next: next, Clock: r.clock, Committed: time.Now()}); err != nil {
 		return fmt.Errorf("writing state: %w", err)
 	}
-	r.o.Metrics.restored.Add(float64(r.count))
-	r.o.Metrics.restoreLeft.WithLabelValues(taskLabel(r.task)).Set(float64(r.end - next))
-	r.bytes, r.count = 0, 0
+	r.next.Store(next)
+	r.Metrics.restored.Add(float64(r.count))
+	r.Metrics.restoreLeft.WithLabelValues(taskLabel(r.task)).Set(float64(r.end - next))
+	r.count = 0
 	return nil
-}
-
-func (r *restoring) finish() error {
-	return r.commit(r.end)
 }
