@@ -63,7 +63,7 @@ func TestRealChaos(t *testing.T) {
 
 	w.catchUp(ctx)
 	w.untilInboxEmpty(ctx)
-	w.stopAll()
+	w.stopAll(ctx)
 	w.compare(ctx, feed)
 	w.report(ctx, feed, watch)
 }

@@ -18,7 +18,7 @@ import (
 func (w *world) catchUp(ctx context.Context) {
 	w.t.Helper()
 	m := w.members[0]
-	m.stop()
+	m.stop(ctx)
 	began := time.Now()
 	m.start(afterStop, "--until-caught-up")
 	limit, cancel := context.WithTimeout(ctx, 2*time.Minute)

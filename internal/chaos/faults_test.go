@@ -88,7 +88,7 @@ func (m *member) zombie(ctx context.Context, random *rand.Rand) {
 func (m *member) stopped(ctx context.Context, random *rand.Rand) {
 	m.w.count("interrupts")
 	m.w.logf("%s is interrupted", m.name)
-	m.stop()
+	m.stop(ctx)
 	wait(ctx, between(random, 0, 2*time.Second))
 	m.start(afterStop)
 }

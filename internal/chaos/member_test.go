@@ -128,8 +128,11 @@ func (m *member) current() *run {
 // kill ends the process at once, if it runs.
 func (m *member) kill() { m.end(syscall.SIGKILL, stopLimit) }
 
-// stop asks the process to end.
-func (m *member) stop() { m.end(syscall.SIGTERM, stopLimit) }
+// stop asks the process to end, once it can listen to that.
+func (m *member) stop(ctx context.Context) {
+	m.untilUp(ctx)
+	m.end(syscall.SIGTERM, stopLimit)
+}
 
 func (m *member) end(signal syscall.Signal, limit time.Duration) {
 	r := m.current()
@@ -160,7 +163,7 @@ func (m *member) signal(s syscall.Signal) {
 
 // untilUp waits until the process has all that it needs to begin, or has ended.
 func (m *member) untilUp(ctx context.Context) {
-	for r := m.current(); m.page("/livez") == ""; {
+	for r := m.current(); r != nil && m.page("/livez") == ""; {
 		select {
 		case <-r.ended:
 			return

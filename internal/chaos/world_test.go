@@ -154,10 +154,10 @@ func (w *world) count(what string) {
 }
 
 // stopAll interrupts every process and waits for it.
-func (w *world) stopAll() {
+func (w *world) stopAll(ctx context.Context) {
 	w.over.Store(true)
 	for _, m := range w.members {
-		m.stop()
+		m.stop(ctx)
 	}
 	w.running.Wait()
 }
