@@ -208,9 +208,9 @@ func TestPlaceDealsLowNumbersOut(t *testing.T) {
 	}
 }
 
-// Of the processes that could have the odd unit, it goes to the one that has just
-// let go of most, from one of its workers to another; but not beyond the tasks,
-// where it goes to who has fewer tasks.
+// Which process has the odd unit: one that can keep it goes before one where it
+// only stays with its worker; then comes, beyond the tasks, who has fewer tasks;
+// then who has just let go of most, from one of its workers to another.
 func TestPlaceOddUnit(t *testing.T) {
 	for name, test := range map[string]struct {
 		owner     []int
@@ -218,6 +218,7 @@ func TestPlaceOddUnit(t *testing.T) {
 		processes [][]int
 		want      []int // units by process
 	}{
+		"to who keeps it":    {[]int{0, 0, 0, 0, 0, 2, 2, 2, -1, -1}, 10, [][]int{{0, 1}, {2, 3, 4}, {5}}, []int{4, 3, 3}},
 		"back to who let go": {[]int{0, 0, 0, 0, 0, 1, 1, 1, -1, -1, -1}, 11, [][]int{{0}, {1, 2}}, []int{5, 6}},
 		"to who has less":    {[]int{0, 0, 1, 1, -1, -1}, 3, [][]int{{0}, {1}}, []int{3, 3}},
 	} {
