@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 
+	"traitstream/kafka"
 	"traitstream/processor/group"
 	"traitstream/state"
 )
@@ -135,7 +136,7 @@ func (w *worker) explain(ctx context.Context, err error) error {
 			return fmt.Errorf("%w (seat %s, folder %s): %w", errSeatTaken, w.seatName, w.o.Config.State.Dir, err)
 		}
 	}
-	return err
+	return kafka.Explain(err)
 }
 
 // takenLooks is how often the group is asked for who has the seat: whoever takes
@@ -170,25 +171,4 @@ func memberOf(m kadm.DescribedGroupMember) (group.Member, bool) {
 		return group.Member{}, false
 	}
 	return group.ParseMember(meta.UserData)
-}
-
-// retriable tells whether new clients in the old seat may mend an error. A seat
-// that somebody else has taken is not: two would fence each other for ever.
-func retriable(err error) bool {
-	var ke *kerr.Error
-	switch {
-	case errors.Is(err, errSeatTaken), errors.Is(err, kerr.FencedInstanceID), isAuthorization(err):
-		return false
-	case errors.Is(err, kerr.ProducerFenced), errors.Is(err, kerr.InvalidProducerEpoch),
-		errors.Is(err, kerr.InvalidTxnState), errors.Is(err, kerr.UnknownMemberID),
-		errors.Is(err, kerr.IllegalGeneration), errors.Is(err, kerr.RebalanceInProgress),
-		errors.Is(err, kerr.InvalidProducerIDMapping), errors.Is(err, kerr.TransactionAbortable),
-		errors.Is(err, kerr.OperationNotAttempted), errors.Is(err, kerr.OutOfOrderSequenceNumber),
-		errors.Is(err, kerr.UnknownProducerID), errors.Is(err, kerr.UnknownServerError),
-		errors.Is(err, errRelearned), errors.Is(err, errRecreated), errors.Is(err, errNotOwner):
-		return true
-	case errors.As(err, &ke):
-		return ke.Retriable
-	}
-	return isClientTrouble(err)
 }
