@@ -29,16 +29,6 @@ func (s *Store) Checkpoint(task int32) (Checkpoint, bool, error) {
 	return cp, true, nil
 }
 
-// DropTask removes a task's records and its checkpoint, at once. No batch or
-// overlay of the task may be open.
-func (s *Store) DropTask(task int32) error {
-	b := s.NewBatch()
-	lower, upper := taskRange(task)
-	b.note(b.b.DeleteRange(lower, upper, nil))
-	b.note(b.b.Delete(appendTask(nil, kindCheckpoint, task), nil))
-	return b.Commit()
-}
-
 // check refuses a checkpoint before the stored one: records would be ahead of
 // it, and a clock that goes back would undo what ticks have done.
 func (s *Store) check(task int32, cp Checkpoint) error {

@@ -27,9 +27,9 @@ var loadSteps = []struct {
 	{"log after table", false, func(s *Store, n int64) error { return loadStep(s, n, 1<<20) }},
 	{"flush", true, func(s *Store, _ int64) error { return s.db.Flush() }},
 	{"table after flush", true, func(s *Store, n int64) error { return loadStep(s, n, 0) }},
-	{"drop", false, func(s *Store, _ int64) error { return s.DropTask(1) }},
+	{"drop", true, func(s *Store, _ int64) error { return s.DropTask(1) }},
 	{"table after drop", true, func(s *Store, n int64) error { return loadStep(s, n, 0) }},
-	{"drop again", false, func(s *Store, _ int64) error { return s.DropTask(1) }},
+	{"drop again", true, func(s *Store, _ int64) error { return s.DropTask(1) }},
 	{"log after drop", false, func(s *Store, n int64) error { return loadStep(s, n, 1<<20) }},
 }
 

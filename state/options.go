@@ -4,7 +4,6 @@ import (
 	"errors"
 	"log/slog"
 	"runtime"
-	"time"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -77,11 +76,9 @@ func (o Options) pebble(f *fuse) *pebble.Options {
 		// The log is not synced by commits. Writing it back as it grows keeps
 		// the sync at its end short.
 		WALBytesPerSync: 1 << 20,
-		// Frees the disk space of a dropped task soon.
-		FlushDelayDeleteRange: 10 * time.Second,
-		FS:                    disk{o.fs, f},
-		Logger:                pebbleLogger{o.Logger, f},
-		EventListener:         listener(o.Logger, f),
+		FS:              disk{o.fs, f},
+		Logger:          pebbleLogger{o.Logger, f},
+		EventListener:   listener(o.Logger, f),
 	}
 	// 8 KiB blocks: a batch's keys lie spread, so larger ones read in vain;
 	// snappy, Pebble's default: cheap. The filters answer for users who are
