@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -42,12 +43,13 @@ func (m *Main) load() (*config.Config, error) {
 	return cfg, err
 }
 
-// logger writes for people on a terminal and JSON elsewhere.
-func (m *Main) logger() *slog.Logger {
+// logger writes to out, which ends on standard error, for people on a terminal
+// and JSON elsewhere.
+func (m *Main) logger(out io.Writer) *slog.Logger {
 	if isTerminal(m.Stderr) {
-		return slog.New(slog.NewTextHandler(m.Stderr, nil))
+		return slog.New(slog.NewTextHandler(out, nil))
 	}
-	return slog.New(slog.NewJSONHandler(m.Stderr, nil))
+	return slog.New(slog.NewJSONHandler(out, nil))
 }
 
 func isTerminal(w any) bool {
@@ -174,13 +176,13 @@ func (a *app) checkDefinitions() error {
 	return nil
 }
 
-// processor returns one over the app.
-func (a *app) processor(leave bool) *processor.Processor {
+// processor returns one over the app, which others reach at an address, if any.
+func (a *app) processor(http string, leave bool) *processor.Processor {
 	return processor.New(processor.Options{
 		Config: a.cfg, Traits: a.traits, Topics: a.topics, Store: a.store,
 		Client: a.conn.client, Connect: a.conn.options,
 		Metrics: processor.NewMetrics(a.registry), Log: a.log,
-		Instance: a.instance, HTTP: a.cfg.HTTP.Advertise, Leave: leave,
+		Instance: a.instance, HTTP: http, Leave: leave,
 	})
 }
 

@@ -20,6 +20,8 @@ func (m *Main) completions(root *cobra.Command) {
 		case "import":
 			c.ValidArgsFunction = files
 			m.topics(c, sourceTopics)
+		case "status":
+			words(c, "dead-letters", lettersNone, lettersAll)
 		case "tap":
 			words(c, "from", fromStart, fromEnd)
 			m.topics(c, func(cfg *config.Config) []string { return append(ownTopics(cfg), sourceTopics(cfg)...) })

@@ -75,7 +75,7 @@ func (m *Main) demo(ctx context.Context, given *config.Config, files []string, o
 	if err != nil {
 		return err
 	}
-	if err := runUntilCaughtUp(ctx, a.processor(true)); err != nil {
+	if err := m.demoProcess(ctx, a, imported.Impressions); err != nil {
 		return err
 	}
 	if err := ctx.Err(); err != nil {
@@ -127,6 +127,28 @@ func (m *Main) demoImport(ctx context.Context, a *app, files []string, o demoOpt
 		}
 	}
 	return importer.Counts(), nil
+}
+
+// demoProcess processes what was imported.
+func (m *Main) demoProcess(ctx context.Context, a *app, impressions int64) error {
+	processed := func() (reading, bool) {
+		counts, err := outcomes(a.registry)
+		if err != nil {
+			return reading{}, false
+		}
+		var done float64
+		for _, n := range counts {
+			done += n
+		}
+		return reading{
+			done: int64(done), total: impressions, doing: "processing ",
+			words:      fmt.Sprintf(" %s of %s impressions", humanCount(int64(done)), humanCount(impressions)),
+			attributes: []any{"impressions", int64(done), "of", impressions},
+		}, true
+	}
+	return m.newMeter("processing", m.newScreen()).during(ctx, processed, func() error {
+		return runUntilCaughtUp(ctx, a.processor("", true))
+	})
 }
 
 // latest returns the records of a topic as they are after compaction, sorted by

@@ -28,3 +28,38 @@ func humanDuration(d time.Duration) string {
 	}
 	return d.Round(time.Second).String()
 }
+
+// humanCount returns a number to one place behind the point, with a metric
+// prefix where it has more than three digits.
+func humanCount(n int64) string {
+	if n < 1000 {
+		return fmt.Sprintf("%d", n)
+	}
+	prefixes := []string{"k", "M", "G", "T"}
+	size, prefix := float64(n)/1000, 0
+	for size >= 999.95 && prefix < len(prefixes)-1 { // what would be printed as 1000.0
+		size, prefix = size/1000, prefix+1
+	}
+	return fmt.Sprintf("%.1f %s", size, prefixes[prefix])
+}
+
+// humanWait returns a duration in whole seconds, the begun one included, in its
+// two largest units.
+func humanWait(d time.Duration) string {
+	seconds := int64((max(0, d) + time.Second - 1) / time.Second)
+	units := []struct {
+		name   string
+		length int64
+	}{{"d", 24 * 60 * 60}, {"h", 60 * 60}, {"min", 60}, {"s", 1}}
+	for i, u := range units[:len(units)-1] {
+		if seconds < u.length {
+			continue
+		}
+		text, next := fmt.Sprintf("%d %s", seconds/u.length, u.name), units[i+1]
+		if rest := seconds % u.length / next.length; rest > 0 {
+			text += fmt.Sprintf(" %d %s", rest, next.name)
+		}
+		return text
+	}
+	return fmt.Sprintf("%d s", seconds)
+}

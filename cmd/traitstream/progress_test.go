@@ -13,7 +13,7 @@ func TestProgressIsLogged(t *testing.T) {
 	var logged bytes.Buffer
 	now := time.UnixMilli(0)
 	p := &progress{
-		what: "importing", errs: &logged, now: func() time.Time { return now }, logged: now,
+		what: "importing", screen: &screen{errs: &logged}, now: func() time.Time { return now }, logged: now,
 		log: slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
 			if a.Key == slog.TimeKey {
 				return slog.Attr{}
@@ -40,7 +40,7 @@ level=INFO msg=importing file=- read="3.0 MiB"
 }
 
 func TestProgressCountsBytes(t *testing.T) {
-	p := &progress{now: time.Now, logged: time.Now()}
+	p := &progress{screen: &screen{}, now: time.Now, logged: time.Now()}
 	for _, u := range []struct {
 		file       string
 		done, want int64
@@ -56,15 +56,15 @@ func TestProgressCountsBytes(t *testing.T) {
 
 // On a terminal there is a bar for each file, and lines stand above it.
 func TestProgressBar(t *testing.T) {
-	var screen output
-	p := &progress{what: "importing", errs: &screen, bars: newBars(&screen)}
+	var terminal output
+	p := &progress{what: "importing", screen: &screen{errs: &terminal, terminal: true}}
 	p.update("folder/a\x1b.jsonl", 512, 1024)
 	shown := func(text string) {
 		t.Helper()
 		deadline := time.Now().Add(10 * time.Second)
-		for !strings.Contains(screen.String(), text) {
+		for !strings.Contains(terminal.String(), text) {
 			if time.Now().After(deadline) {
-				t.Fatalf("%q is not shown: %.1000q", text, screen.String())
+				t.Fatalf("%q is not shown: %.1000q", text, terminal.String())
 			}
 			p.update(p.file, p.done, 1024)
 		}
@@ -77,11 +77,11 @@ func TestProgressBar(t *testing.T) {
 	shown("importing -  2.0 KiB")
 	p.close()
 	p.close()
-	if !strings.Contains(screen.String(), "a.jsonl:1: malformed\n") {
-		t.Errorf("the line is not shown: %q", screen.String())
+	if !strings.Contains(terminal.String(), "a.jsonl:1: malformed\n") {
+		t.Errorf("the line is not shown: %q", terminal.String())
 	}
 	p.printf("after the end\n")
-	if !strings.HasSuffix(screen.String(), "after the end\n") {
+	if !strings.HasSuffix(terminal.String(), "after the end\n") {
 		t.Error("nothing is written after the end")
 	}
 }

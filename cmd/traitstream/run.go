@@ -52,7 +52,8 @@ func (m *Main) runCommand() *cobra.Command {
 
 // run processes until ctx ends or, if that is asked for, all is processed.
 func (m *Main) run(ctx context.Context, cfg *config.Config, o runOptions) (err error) {
-	log := m.logger()
+	screen := m.newScreen()
+	log := m.logger(screen)
 	create := kafka.Creation{Own: true}
 	if o.embedded {
 		create.Sources = createdPartitions
@@ -71,19 +72,23 @@ func (m *Main) run(ctx context.Context, cfg *config.Config, o runOptions) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, a.close()) }()
-	p := a.processor(o.leave || o.untilCaughtUp || cfg.Processor.LeaveOnStop)
 
-	server, err := startServer(cfg.HTTP.Listen, a, p)
+	server, err := listenHTTP(cfg.HTTP.Listen)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, server.close()) }()
+	p := a.processor(server.advertised(cfg.HTTP.Advertise), o.leave || o.untilCaughtUp || cfg.Processor.LeaveOnStop)
+	restoration := newRestoration(p.Tasks)
+	server.serve(a, p, restoration)
 
 	log.Info("running", "app", cfg.App, "tasks", a.topics.Tasks, "instance", a.instance.Name, "http", server.address)
-	if o.untilCaughtUp {
-		return runUntilCaughtUp(ctx, p)
-	}
-	return p.Run(ctx)
+	return m.newMeter("restoring state", screen).during(ctx, restoration.reading, func() error {
+		if o.untilCaughtUp {
+			return runUntilCaughtUp(ctx, p)
+		}
+		return p.Run(ctx)
+	})
 }
 
 // runUntilCaughtUp runs a processor and stops it when all is processed.

@@ -21,30 +21,52 @@ import (
 // answers, until the process counts as dead.
 const stuckAfter = 60 * time.Second
 
-// server is the HTTP listener of health and metrics.
+// server is the HTTP listener of health, status and metrics.
 type server struct {
-	address string
-	http    *http.Server
-	done    chan struct{}
+	listener net.Listener // nil: none
+	address  string       // that is listened on; empty: none
+	http     *http.Server // nil until it serves
+	done     chan struct{}
 }
 
-// startServer listens; an empty address is no listener.
-func startServer(listen string, a *app, p *processor.Processor) (*server, error) {
+// listenHTTP listens; an empty address is no listener. Requests wait until it
+// serves.
+func listenHTTP(listen string) (*server, error) {
 	s := &server{done: make(chan struct{})}
 	if listen == "" {
-		close(s.done)
 		return s, nil
 	}
 	l, err := net.Listen("tcp", listen)
 	if err != nil {
 		return nil, fmt.Errorf("listening for HTTP (set http.listen to a free address): %w", err)
 	}
+	s.listener, s.address = l, l.Addr().String()
+	return s, nil
+}
+
+// advertised returns where others reach the process: what is configured, or else
+// the address that is listened on, unless it stands for all of the machine's.
+func (s *server) advertised(configured string) string {
+	if configured != "" || s.listener == nil {
+		return configured
+	}
+	if a, ok := s.listener.Addr().(*net.TCPAddr); ok && a.IP.IsUnspecified() {
+		return ""
+	}
+	return s.address
+}
+
+// serve answers requests until the server is closed.
+func (s *server) serve(a *app, p *processor.Processor, r *restoration) {
+	if s.listener == nil {
+		return
+	}
 	registerProcess(a)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, r *http.Request) { live(w, r, a.conn.client, p) })
-	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { ready(w, p) })
+	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { ready(w, p.Ready(), r) })
+	mux.Handle("GET /status", statusHandler(a.instance.Name, p.Ready, r))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}))
-	s.address = l.Addr().String()
 	s.http = &http.Server{
 		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
 		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
@@ -52,11 +74,10 @@ func startServer(listen string, a *app, p *processor.Processor) (*server, error)
 	}
 	go func() {
 		defer close(s.done)
-		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
 			a.log.Error("the HTTP listener ended", "error", err)
 		}
 	}()
-	return s, nil
 }
 
 // live answers 503 only when the loop stands still though the broker answers:
@@ -73,12 +94,17 @@ func live(w http.ResponseWriter, r *http.Request, cl *kgo.Client, p *processor.P
 	_, _ = fmt.Fprintln(w, "ok") // the client has gone
 }
 
-func ready(w http.ResponseWriter, p *processor.Processor) {
-	if !p.Ready() {
-		http.Error(w, "waiting for an assignment, or restoring state", http.StatusServiceUnavailable)
+// ready says while it is not what it waits for.
+func ready(w http.ResponseWriter, isReady bool, r *restoration) {
+	if isReady {
+		_, _ = fmt.Fprintln(w, "ok") // the client has gone
 		return
 	}
-	_, _ = fmt.Fprintln(w, "ok") // the client has gone
+	why := "waiting for the group to give out the tasks"
+	if _, s := r.look(); s.behind > 0 {
+		why = s.sentence()
+	}
+	http.Error(w, why, http.StatusServiceUnavailable)
 }
 
 // registerProcess adds the metrics of the process and its store.
@@ -105,8 +131,11 @@ func registerProcess(a *app) {
 
 // close stops listening and waits for the requests that are under way.
 func (s *server) close() error {
-	if s.http == nil {
+	switch {
+	case s.listener == nil:
 		return nil
+	case s.http == nil:
+		return s.listener.Close()
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()

@@ -14,6 +14,9 @@ import (
 type table struct {
 	rows  [][]string
 	right map[int]bool // columns aligned to the right
+	// paint, if not nil, returns the colour of a cell as a terminal's parameter,
+	// or nothing.
+	paint func(cell string) string
 }
 
 // maxCell is the widest that a cell may be, in columns of the terminal.
@@ -40,6 +43,9 @@ func (t *table) print(w io.Writer) error {
 		var line strings.Builder
 		for i, cell := range row {
 			pad := strings.Repeat(" ", widths[i]-runewidth.StringWidth(cell))
+			if t.paint != nil && t.paint(cell) != "" {
+				cell = "\x1b[" + t.paint(cell) + "m" + cell + "\x1b[0m"
+			}
 			if t.right[i] {
 				line.WriteString(pad + cell + "  ")
 			} else {
