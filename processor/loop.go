@@ -87,7 +87,7 @@ func (w *worker) read(stop, hard context.Context) error {
 // due tells whether the batch is to be committed now.
 func (w *worker) due(stop context.Context, deadline time.Time) bool {
 	return w.out.pending() || w.batch.count >= transactionRecords || w.batch.bytes >= transactionBytes ||
-		!time.Now().Before(deadline) || stop.Err() != nil
+		!time.Now().Before(deadline) || stop.Err() != nil || w.tasks.waiting()
 }
 
 // poll waits for records, no longer than wait.

@@ -61,7 +61,14 @@ func (t *tasks) assigned(_ context.Context, cl *kgo.Client, partitions map[strin
 	t.placed = true
 	defer t.wake()
 	numbers := partitions[t.o.Topics.Inbox.Name]
-	unlock := sync.OnceFunc(func() { t.restorer.fenceDead(t.ctx, numbers) })
+	if len(numbers) == 0 {
+		return
+	}
+	fenced := make(chan struct{})
+	t.running.Go(func() {
+		defer close(fenced)
+		t.restorer.fenceDead(t.ctx, numbers)
+	})
 	for _, number := range numbers {
 		t.dropLocked(number)
 		cl.PauseFetchPartitions(t.o.partitions(number))
@@ -70,7 +77,10 @@ func (t *tasks) assigned(_ context.Context, cl *kgo.Client, partitions map[strin
 		t.owned[number] = task
 		t.running.Go(func() {
 			t.owners.take(task)
-			unlock()
+			select {
+			case <-fenced:
+			case <-ctx.Done():
+			}
 			err := t.restorer.restore(ctx, number)
 			close(task.done) // before the lock, which dropLocked holds while it waits
 			select {
@@ -148,6 +158,9 @@ func (t *tasks) ready() bool {
 	}
 	return t.placed
 }
+
+// waiting tells whether tasks wait for resume.
+func (t *tasks) waiting() bool { return len(t.restored) > 0 }
 
 // owns returns a task that is here and restored, else nil.
 func (t *tasks) owns(number int32) *task {
