@@ -22,7 +22,7 @@ var errFound = errors.New("found")
 // watch keeps the lag gauges, and empties the inbox of what is done with, until
 // ctx ends.
 func (p *Processor) watch(ctx context.Context) {
-	for sleep(ctx, lagInterval) {
+	for wait := time.Second; sleep(ctx, wait); wait = lagInterval {
 		// What can't be done now is done at the next round.
 		switch err := errors.Join(p.sweep(ctx), p.look(ctx)); {
 		case err == nil || ctx.Err() != nil:
