@@ -61,19 +61,22 @@ func (c *cluster) node(ctx context.Context, do string, n int) error {
 }
 
 // hitBrokers kills or stalls one broker after the other, round after round,
-// each once all replicas are in sync again.
+// each once all replicas are in sync again. The first round kills each, and
+// soon; later ones leave time in which all brokers are there.
 func (w *world) hitBrokers(ctx context.Context, random *rand.Rand, end time.Time) {
+	longest := 10 * time.Second
 	for round := 0; round == 0 || time.Now().Before(end); round++ {
 		for _, n := range random.Perm(nodes) {
-			if round > 0 && time.Now().After(end) || !wait(ctx, between(random, 3*time.Second, 10*time.Second)) {
+			if round > 0 && time.Now().After(end) || !wait(ctx, between(random, 3*time.Second, longest)) {
 				return
 			}
-			stall := round > 0 && random.IntN(4) == 0 // the first round kills each
+			stall := round > 0 && random.IntN(4) == 0
 			if err := w.hitBroker(ctx, n, stall, between(random, time.Second, 8*time.Second)); err != nil {
 				w.t.Errorf("broker %d: %v", n, err)
 				return
 			}
 		}
+		longest = 40 * time.Second
 	}
 }
 
