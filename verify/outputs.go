@@ -55,7 +55,7 @@ func (p *pass) logged(r *kgo.Record) error {
 	key, err := schemas.DecodeStateKey(r.Key)
 	if err != nil {
 		p.differRecord(at(r, WrongRecord, err.Error()))
-		return nil //nolint:nilerr // it is a difference, not a failure
+		return nil
 	}
 	if task := kafka.Partition(key.User, p.o.Topics.Tasks); task != r.Partition {
 		p.misplaced(r, key, task)

@@ -78,10 +78,8 @@ func (r *Report) add(p *pass) {
 func (p *pass) ranges() []Range {
 	var all []Range
 	for _, in := range p.cut.inputs {
-		if in.end > 0 {
-			from := min(in.from, in.end)
-			all = append(all, Range{in.topic, in.number, from, max(from, in.base), in.end})
-		}
+		from := min(in.from, in.end)
+		all = append(all, Range{in.topic, in.number, from, max(from, in.base), in.end})
 	}
 	for _, task := range p.tasks {
 		for topic, log := range map[string]span{

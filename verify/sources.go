@@ -18,6 +18,9 @@ import (
 // not into all their traits, since something was too large.
 func (p *pass) readRefused(ctx context.Context) error {
 	letters := p.o.Topics.DeadLetters
+	if letters.Missing {
+		return nil
+	}
 	logs, err := p.spans(ctx, letters.Name)
 	if err != nil {
 		return err

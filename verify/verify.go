@@ -23,7 +23,7 @@ const DefaultMemory = 256 << 20
 // Options are what a verification works with.
 type Options struct {
 	Config *config.Config
-	Topics *kafka.Topics // all of them must exist
+	Topics *kafka.Topics // all of them must exist, but for the dead letters
 	Client *kgo.Client
 	Store  *state.Store // local state to compare too; may be nil
 	Tasks  []int32      // which to verify; none: all
@@ -35,9 +35,9 @@ type Options struct {
 
 // Stages that Progress tells.
 const (
-	StageOutputs = "outputs" // changelog and traits topic
-	StageSources = "sources"
-	StageAgain   = "second look" // at what differs
+	StageOutputs = "reading changelog and traits topic"
+	StageSources = "reading sources"
+	StageAgain   = "looking again at what differs"
 )
 
 // Run verifies, and calls found for each difference, sorted by trait within a

@@ -7,7 +7,7 @@ import "github.com/spf13/cobra"
 func (m *Main) laterCommands() []*cobra.Command {
 	var commands []*cobra.Command
 	for _, name := range []string{
-		"verify", "get", "explain", "preview", "apply", "definitions",
+		"get", "explain", "preview", "apply", "definitions",
 		"replay", "forget", "dlq", "deliver", "ingest",
 	} {
 		commands = append(commands, &cobra.Command{
