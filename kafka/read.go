@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -37,8 +38,8 @@ var errRecreated = errors.New("the topic was deleted and created anew while it w
 // transaction that is committed but not yet marked so.
 //
 // It knows the end for certain although offsets have gaps, and waits for
-// transactions that are open below it. It holds about 4 MiB of fetched data at
-// a time. Leaders that move and brokers that are away are waited for until ctx
+// transactions that are open below it. It fetches the next 4 MiB while fn is
+// given the present ones, of which one batch at a time is decompressed. Leaders that move and brokers that are away are waited for until ctx
 // ends. Offsets that the log does not hold are an *OutOfRangeError. An error of
 // fn ends the read.
 func ReadPartition(ctx context.Context, cl *kgo.Client, topic string, partition int32, from, to int64, fn func(*kgo.Record) error) error {
@@ -52,11 +53,10 @@ func ReadPartition(ctx context.Context, cl *kgo.Client, topic string, partition 
 // reader fetches by hand, since only the raw answer tells where the next fetch
 // begins when the last offsets hold markers or aborted records.
 type reader struct {
-	cl           *kgo.Client
-	topic        string
-	partition    int32
-	decompressor kgo.Decompressor
-	wait         time.Duration // of the broker, where nothing is there to read
+	cl        *kgo.Client
+	topic     string
+	partition int32
+	wait      time.Duration // of the broker, where nothing is there to read
 
 	id     [16]byte // of the topic; zero until located, and on old brokers
 	leader int32    // -1: not located
@@ -64,57 +64,65 @@ type reader struct {
 }
 
 func newReader(cl *kgo.Client, topic string, partition int32) *reader {
-	return &reader{
-		cl: cl, topic: topic, partition: partition,
-		decompressor: kgo.DefaultDecompressor(), wait: fetchWait, leader: -1,
-	}
+	return &reader{cl: cl, topic: topic, partition: partition, wait: fetchWait, leader: -1}
 }
 
-func (r *reader) read(ctx context.Context, at, to int64, fn func(*kgo.Record) error) error {
-	for short := 0; at < to; {
-		raw, err := r.fetch(ctx, at)
-		if err != nil {
+// answer is what a fetch at an offset came to.
+type answer struct {
+	at  int64
+	raw *kmsg.FetchResponseTopicPartition
+	err error // nothing comes after
+}
+
+// read decodes an answer while the next one is fetched. An answer is handed
+// over before the one after it is asked for, so there are never more than two.
+func (r *reader) read(ctx context.Context, from, to int64, fn func(*kgo.Record) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	answers := make(chan answer)
+	var fetching sync.WaitGroup
+	defer fetching.Wait()
+	defer cancel()
+	fetching.Go(func() {
+		defer close(answers)
+		r.fetchAll(ctx, from, to, answers)
+	})
+	d := newDecoder(r.topic, r.partition)
+	for a := range answers {
+		if a.err != nil {
+			return a.err
+		}
+		if err := d.decode(a.raw, a.at, to, fn); err != nil {
 			return err
 		}
-		next, err := r.deliver(raw, at, to, fn)
-		if err != nil {
-			return err
+	}
+	return ctx.Err()
+}
+
+// fetchAll sends what the partition holds, fetch by fetch, until it has it all
+// or fails.
+func (r *reader) fetchAll(ctx context.Context, at, to int64, answers chan<- answer) {
+	for short := 0; at < to; {
+		raw, err := r.fetch(ctx, at)
+		next := at
+		if err == nil {
+			next, err = nextOffset(raw.RecordBatches, at)
 		}
 		// A new leader's high watermark lags for a moment. A log that stays
 		// shorter than to has lost its end.
-		if short++; next > at || raw.HighWatermark >= to {
+		if short++; err == nil && (next > at || raw.HighWatermark >= to) {
 			short = 0
 		}
 		if short > patience {
-			return r.outOfRange(ctx, to)
+			err = r.outOfRange(ctx, to)
+		}
+		select {
+		case answers <- answer{at, raw, err}:
+		case <-ctx.Done():
+			return
+		}
+		if err != nil {
+			return
 		}
 		at = next
 	}
-	return nil
-}
-
-// deliver gives fn the committed records of an answer, and returns the offset
-// of the next fetch, which may lie beyond to.
-func (r *reader) deliver(raw *kmsg.FetchResponseTopicPartition, at, to int64, fn func(*kgo.Record) error) (int64, error) {
-	fetched, next := kgo.ProcessFetchPartition(kgo.ProcessFetchPartitionOpts{
-		Offset:         at,
-		IsolationLevel: kgo.ReadCommitted(),
-		Topic:          r.topic,
-		Partition:      r.partition,
-	}, raw, r.decompressor, nil)
-	if fetched.Err != nil {
-		return 0, fmt.Errorf("decoding the batch at offset %d: %w", next, fetched.Err)
-	}
-	if next == at && len(raw.RecordBatches) > 0 {
-		return 0, fmt.Errorf("the batch at offset %d cannot be decoded", at)
-	}
-	for _, rec := range fetched.Records {
-		if rec.Offset >= to {
-			break
-		}
-		if err := fn(rec); err != nil {
-			return 0, err
-		}
-	}
-	return next, nil
 }

@@ -52,6 +52,11 @@ func (p *Processor) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	if p.unread.look(m, time.Now()) {
+		if err := p.reassign(ctx); err != nil {
+			return err
+		}
+	}
 	if err := p.measureLag(ctx, m, numbers); err != nil {
 		return err
 	}

@@ -44,7 +44,7 @@ func newWorld(t testing.TB, yaml string, partitions int32) *world {
 	return newWorldAt(t, yaml, partitions, broker.Brokers())
 }
 
-func newWorldAt(t testing.TB, yaml string, partitions int32, brokers []string) *world {
+func newWorldAt(t testing.TB, yaml string, partitions int32, brokers []string, connect ...kgo.Opt) *world {
 	t.Helper()
 	cfg, err := config.Parse("test.yaml", []byte(yaml), func(string) (string, bool) { return "", false })
 	if err != nil {
@@ -55,6 +55,7 @@ func newWorldAt(t testing.TB, yaml string, partitions int32, brokers []string) *
 	if w.connect, err = kafka.Options(cfg.Kafka); err != nil {
 		t.Fatal(err)
 	}
+	w.connect = append(w.connect, connect...)
 	w.client, err = kgo.NewClient(append([]kgo.Opt{kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(1048588)}, w.connect...)...)
 	if err != nil {
 		t.Fatal(err)

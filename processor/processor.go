@@ -57,6 +57,7 @@ type Processor struct {
 	owners   *owners
 	restorer *restorer
 	workers  []*worker
+	unread   unread // the watch's
 }
 
 // New returns a processor that has not joined the group yet.

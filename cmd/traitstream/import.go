@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"slices"
-	"sync/atomic"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -68,7 +69,7 @@ func (m *Main) importFiles(ctx context.Context, cfg *config.Config, files []stri
 	defer p.close()
 	refused := refusals{out: p}
 	start := time.Now()
-	counts, failed := importAll(ctx, cfg, files, ingest.Options{
+	counts, failed := importAll(ctx, cfg, files, p.log, ingest.Options{
 		Source: source, Filter: cfg.Set.Filter(), Target: target, DeadLetters: letters,
 		Lines: o.lines, Stdin: m.stdin(ctx), Now: o.recordTime.clock(),
 		OnProgress: p.update, OnRefused: refused.add, OnIgnored: p.ignored,
@@ -93,7 +94,7 @@ func (m *Main) importFiles(ctx context.Context, cfg *config.Config, files []stri
 }
 
 // importAll imports files and counts the impressions that the broker has taken.
-func importAll(ctx context.Context, cfg *config.Config, files []string, o ingest.Options) (ingest.Counts, error) {
+func importAll(ctx context.Context, cfg *config.Config, files []string, log *slog.Logger, o ingest.Options) (ingest.Counts, error) {
 	arrived := &arrivals{topic: o.Target.Name}
 	conn, err := connect(ctx, cfg, append(ingest.ClientOptions(o.Target, o.DeadLetters), kgo.WithHooks(arrived))...)
 	if err != nil {
@@ -105,6 +106,12 @@ func importAll(ctx context.Context, cfg *config.Config, files []string, o ingest
 	if err != nil {
 		return ingest.Counts{}, err
 	}
+	watch, stop := context.WithCancel(ctx)
+	var watching sync.WaitGroup
+	s := stall{arrived: arrived, client: conn.client, log: log}
+	watching.Go(func() { s.watch(watch) })
+	defer watching.Wait()
+	defer stop()
 	for _, file := range files {
 		if err = importer.File(ctx, file); err != nil {
 			break
@@ -166,17 +173,4 @@ func importTopics(ctx context.Context, cfg *config.Config, source impression.Sou
 		return target, letters, err
 	}
 	return topics.Sources[source.Topic], topics.DeadLetters, nil
-}
-
-// arrivals counts the records of a topic that the broker has taken.
-type arrivals struct {
-	topic string
-	n     atomic.Int64
-}
-
-// OnProduceRecordUnbuffered is called by the client for each record.
-func (a *arrivals) OnProduceRecordUnbuffered(r *kgo.Record, err error) {
-	if err == nil && r.Topic == a.topic {
-		a.n.Add(1)
-	}
 }

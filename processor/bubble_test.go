@@ -1,0 +1,156 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"traitstream/kafka"
+)
+
+// bubble is a world in a synctest bubble: broker, network, clients and
+// processes. Its clock stands still while anything runs, and jumps when all
+// wait, so sessions and transactions time out in no time.
+type bubble struct {
+	*world
+	t       *testing.T
+	cluster *kfake.Cluster
+	net     *kfake.VirtualNetwork
+	alive   []*process
+
+	mu    sync.Mutex
+	heard map[string]time.Time // when each member was last heard of
+}
+
+// inBubble runs a test in a bubble. Sources maps topics to their partitions,
+// where these are other than the tasks'.
+func inBubble(t *testing.T, yaml string, sources map[string]int32, test func(*bubble)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		// The bubble's clock begins in 2000; topics refuse times that are far off.
+		<-time.After(time.Until(time.UnixMilli(noon)))
+		b := &bubble{t: t, net: new(kfake.VirtualNetwork), heard: map[string]time.Time{}}
+		var err error
+		b.cluster, err = kfake.NewCluster(kfake.NumBrokers(1), kfake.Ports(9092), kfake.ListenFn(b.net.Listen),
+			kfake.BrokerConfigs(map[string]string{"group.initial.rebalance.delay.ms": "0"}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(b.cluster.Close)
+		for topic, partitions := range sources {
+			if err := b.cluster.CreateTopic(topic, partitions, nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		b.world = newWorldAt(t, yaml, 1, b.cluster.ListenAddrs(), kgo.Dialer(b.net.DialContext))
+		b.listen()
+		defer b.killAll()
+		test(b)
+	})
+}
+
+// settle waits until the processes have merged all that was put and have
+// emptied the inbox, and stops them.
+func (b *bubble) settle() {
+	b.t.Helper()
+	b.pass(6 * time.Second) // clients hold what they know of partitions for 5 s
+	ctx, cancel := context.WithTimeout(b.t.Context(), 5*time.Minute)
+	defer cancel()
+	b.caughtUp(ctx)
+	for !b.inboxIsEmpty() {
+		if !sleep(ctx, time.Second) {
+			b.t.Fatal("the inbox was not emptied within 5 minutes")
+		}
+	}
+	for len(b.alive) > 0 {
+		if err := b.end(b.alive[0]); err != nil {
+			b.t.Errorf("a process ended with: %v", err)
+		}
+	}
+}
+
+func (b *bubble) caughtUp(ctx context.Context) {
+	b.t.Helper()
+	if err := b.alive[0].WaitUntilCaughtUp(ctx); err != nil {
+		b.t.Fatal(err)
+	}
+	if ctx.Err() != nil {
+		b.t.Fatalf("not caught up in time; %s", b.group())
+	}
+}
+
+// group tells who has what, for a test that fails.
+func (b *bubble) group() string {
+	info := b.cluster.GroupInfo(b.cfg.Group())
+	var text strings.Builder
+	fmt.Fprintf(&text, "the group is %s, generation %d", info.State, info.Epoch)
+	for _, m := range info.Members {
+		fmt.Fprintf(&text, "\n%s has %v", m.MemberID, m.Assignment)
+	}
+	for topic, places := range info.Commits {
+		for p, at := range b.cluster.PartitionInfos(topic) {
+			fmt.Fprintf(&text, "\n%s %d: %d of %d by %s", topic, p, places[int32(p)].Offset, at.HighWatermark, places[int32(p)].Metadata)
+		}
+	}
+	return text.String()
+}
+
+func (b *bubble) inboxIsEmpty() bool {
+	b.t.Helper()
+	o := Options{Client: b.client, Topics: &kafka.Topics{Changelog: b.topics.Inbox}}
+	for p := range b.topics.Tasks {
+		start, end, err := o.changelogRange(b.t.Context(), p)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		first, err := o.firstRecord(b.t.Context(), b.topics.Inbox.Name, p, start, end)
+		var moved *kafka.OutOfRangeError // emptied a moment ago
+		if err != nil && !errors.As(err, &moved) {
+			b.t.Fatal(err)
+		}
+		if err != nil || first != nil {
+			return false
+		}
+	}
+	return true
+}
+
+// pass lets time go by.
+func (b *bubble) pass(d time.Duration) { sleep(b.t.Context(), d) }
+
+// addPartitions gives a source more partitions.
+func (b *bubble) addPartitions(topic string, n int) {
+	b.t.Helper()
+	if _, err := kadm.NewClient(b.client).CreatePartitions(b.t.Context(), n, topic); err != nil {
+		b.t.Fatal(err)
+	}
+	b.client.PurgeTopicsFromClient(topic) // it would not see them for a while
+	source := b.topics.Sources[topic]
+	source.Partitions += int32(n)
+	b.topics.Sources[topic] = source
+}
+
+// In a bubble a whole run is done in a blink, a member that is lost too.
+func TestBubble(t *testing.T) {
+	inBubble(t, bubbleYAML, map[string]int32{"b": 5}, func(b *bubble) {
+		in := newInput(b, 1)
+		in.put(100)
+		p := b.start(t.TempDir(), nil)
+		in.put(100)
+		b.caughtUp(b.t.Context())
+		b.kill(p)
+		in.put(100)
+		b.start(t.TempDir(), nil)
+		b.settle()
+		b.check()
+	})
+}
