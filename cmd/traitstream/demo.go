@@ -141,8 +141,8 @@ func (m *Main) demoProcess(ctx context.Context, a *app, impressions int64) error
 			done += n
 		}
 		return reading{
-			done: int64(done), total: impressions, doing: "processing ",
-			words:      fmt.Sprintf(" %s of %s impressions", humanCount(int64(done)), humanCount(impressions)),
+			done: int64(done), total: impressions, doing: "processing",
+			words:      fmt.Sprintf("%s of %s impressions", humanCount(int64(done)), humanCount(impressions)),
 			attributes: []any{"impressions", int64(done), "of", impressions},
 		}, true
 	}

@@ -104,8 +104,8 @@ func (r *restoration) reading() (reading, bool) {
 	}
 	read := reading{
 		done: s.done, total: s.total,
-		doing: fmt.Sprintf("restoring %d of %d tasks ", s.behind, s.owned),
-		words: fmt.Sprintf(" %s of %s offsets  %s/s", humanCount(s.done), humanCount(s.total), humanCount(int64(s.rate))),
+		doing: fmt.Sprintf("restoring %d of %d tasks", s.behind, s.owned),
+		words: fmt.Sprintf("%s of %s offsets  %s/s", humanCount(s.done), humanCount(s.total), humanCount(int64(s.rate))),
 		attributes: []any{
 			"tasks", s.behind, "owned", s.owned, "done", s.done, "of", s.total, "per_second", int64(s.rate),
 		},

@@ -136,8 +136,8 @@ func (c *counting) count(r *kgo.Record) error {
 func (c *counting) reading() (reading, bool) {
 	done, total := c.done.Load(), c.total.Load()
 	return reading{
-		done: done, total: total, doing: "counting dead letters ",
-		words:      fmt.Sprintf(" %s of %s", humanCount(done), humanCount(total)),
+		done: done, total: total, doing: "counting dead letters",
+		words:      fmt.Sprintf("%s of %s", humanCount(done), humanCount(total)),
 		attributes: []any{"offsets", done, "of", total},
 	}, true
 }
