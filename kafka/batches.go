@@ -66,12 +66,12 @@ func nextOffset(answer []byte, at int64) (int64, error) {
 	next := at
 	for b, err := range batches(answer) {
 		if err != nil {
-			return 0, fmt.Errorf("reading the answer at offset %d: %w", at, err)
+			return at, fmt.Errorf("reading the answer at offset %d: %w", at, err)
 		}
 		next = max(next, b.next())
 	}
 	if next == at && len(answer) > 0 {
-		return 0, fmt.Errorf("the batch at offset %d cannot be decoded", at)
+		return at, fmt.Errorf("the batch at offset %d cannot be decoded", at)
 	}
 	return next, nil
 }

@@ -78,13 +78,21 @@ type answer struct {
 // over before the one after it is asked for, so there are never more than two.
 func (r *reader) read(ctx context.Context, from, to int64, fn func(*kgo.Record) error) error {
 	ctx, cancel := context.WithCancel(ctx)
-	answers := make(chan answer)
+	answers, unwanted := make(chan answer), make(chan struct{})
 	var fetching sync.WaitGroup
 	defer fetching.Wait()
 	defer cancel()
+	defer close(unwanted)
 	fetching.Go(func() {
 		defer close(answers)
-		r.fetchAll(ctx, from, to, answers)
+		r.fetchAll(ctx, from, to, func(a answer) bool {
+			select {
+			case answers <- a:
+				return true
+			case <-unwanted:
+				return false
+			}
+		})
 	})
 	d := newDecoder(r.topic, r.partition)
 	for a := range answers {
@@ -95,12 +103,12 @@ func (r *reader) read(ctx context.Context, from, to int64, fn func(*kgo.Record) 
 			return err
 		}
 	}
-	return ctx.Err()
+	return nil
 }
 
-// fetchAll sends what the partition holds, fetch by fetch, until it has it all
-// or fails.
-func (r *reader) fetchAll(ctx context.Context, at, to int64, answers chan<- answer) {
+// fetchAll hands over what the partition holds, fetch by fetch, until it has
+// come to the end, has failed, or no more is wanted.
+func (r *reader) fetchAll(ctx context.Context, at, to int64, hand func(answer) bool) {
 	for short := 0; at < to; {
 		raw, err := r.fetch(ctx, at)
 		next := at
@@ -115,12 +123,7 @@ func (r *reader) fetchAll(ctx context.Context, at, to int64, answers chan<- answ
 		if short > patience {
 			err = r.outOfRange(ctx, to)
 		}
-		select {
-		case answers <- answer{at, raw, err}:
-		case <-ctx.Done():
-			return
-		}
-		if err != nil {
+		if !hand(answer{at, raw, err}) || err != nil {
 			return
 		}
 		at = next

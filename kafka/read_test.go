@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net"
+	"runtime/pprof"
 	"slices"
 	"strings"
 	"sync"
@@ -16,6 +17,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 	"github.com/twmb/franz-go/pkg/kversion"
 	"pgregory.net/rapid"
 )
@@ -267,6 +269,55 @@ func TestReadPartitionPassesErrorsOn(t *testing.T) {
 	err := ReadPartition(ctx, cl, "errors", 0, 0, 2, func(*kgo.Record) error { cancel(); return nil })
 	if !errors.Is(err, context.Canceled) {
 		t.Errorf("of the context: %v", err)
+	}
+}
+
+// The next answer is fetched while fn works on the present one, and no further
+// one before that is handed over. Whatever ends the read, no goroutine is left.
+func TestReadPartitionFetchesAhead(t *testing.T) {
+	e := startBroker(t, EmbeddedOptions{})
+	cl := newClient(t, e.Brokers())
+	createTopic(t, cl, "ahead", 1, map[string]string{"max.message.bytes": "8000000"})
+	noise := make([]byte, fetchBytes*3/4)
+	for i := range noise {
+		noise[i] = byte(rand.Uint32())
+	}
+	const answers = 5
+	big := newClient(t, e.Brokers(), kgo.ProducerBatchMaxBytes(8<<20))
+	for range answers {
+		if err := big.ProduceSync(limit(t), &kgo.Record{Topic: "ahead", Value: noise}).FirstErr(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fetches := make(chan struct{}, 100)
+	e.cluster.ControlKey(int16(kmsg.Fetch), func(kmsg.Request) (kmsg.Response, error, bool) {
+		e.cluster.KeepControl()
+		fetches <- struct{}{}
+		return nil, nil, false
+	})
+	read, given := 0, 0
+	err := ReadPartition(limit(t), cl, "ahead", 0, 0, answers, func(*kgo.Record) error {
+		for given++; read < min(given+1, answers); read++ {
+			<-fetches
+		}
+		if len(fetches) > 0 {
+			t.Errorf("%d fetches for record %d", read+len(fetches), given)
+		}
+		return nil
+	})
+	if err != nil || given != answers {
+		t.Errorf("%d records, %v", given, err)
+	}
+	mine := errors.New("mine")
+	if err := ReadPartition(limit(t), cl, "ahead", 0, 0, answers, func(*kgo.Record) error { return mine }); !errors.Is(err, mine) {
+		t.Errorf("got %v", err)
+	}
+	var stacks strings.Builder
+	if err := pprof.Lookup("goroutine").WriteTo(&stacks, 2); err != nil {
+		t.Fatal(err)
+	}
+	if strings.Contains(stacks.String(), "fetchAll") {
+		t.Error("a fetch goes on")
 	}
 }
 
