@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net"
+	"strings"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -34,9 +35,12 @@ func retriable(err error) bool {
 // isClientTrouble tells whether an error that no broker has told may pass with a
 // new client.
 func isClientTrouble(err error) bool {
-	return errors.Is(err, kgo.ErrRecordTimeout) || errors.Is(err, kgo.ErrRecordRetries) ||
-		errors.Is(err, context.DeadlineExceeded) || isNetwork(err)
+	return errors.Is(err, errProducing) || errors.Is(err, context.DeadlineExceeded) || isNetwork(err)
 }
+
+// errProducing is around what the client says of a record that it has given up:
+// nothing but a broker's word on the record itself is beyond a new client.
+var errProducing = errors.New("producing")
 
 // isAuthorization tells whether the brokers refuse something to this user.
 func isAuthorization(err error) bool {
@@ -57,5 +61,9 @@ func isNetwork(err error) bool {
 	var op *net.OpError
 	var name *net.DNSError
 	return errors.As(err, &op) || errors.As(err, &name) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		kgo.IsRetryableBrokerErr(err)
+		kgo.IsRetryableBrokerErr(err) || isUnknownBroker(err)
 }
+
+// isUnknownBroker tells whether a request was for a broker that has left the
+// cluster's metadata, as a dead one does. The client keeps that error to itself.
+func isUnknownBroker(err error) bool { return strings.Contains(err.Error(), "unknown broker") }

@@ -17,6 +17,8 @@ import (
 )
 
 func TestRetriable(t *testing.T) {
+	w := newWorld(t, "", 1)
+	_, gone := w.client.Broker(99).Request(t.Context(), kmsg.NewPtrMetadataRequest()) // has left the cluster
 	for _, c := range []struct {
 		err  error
 		want bool
@@ -31,6 +33,9 @@ func TestRetriable(t *testing.T) {
 		{errNotOwner, true},
 		{context.DeadlineExceeded, true},
 		{&net.OpError{Op: "read", Err: syscall.ECONNRESET}, true},
+		{gone, true},
+		{fmt.Errorf("%w to x: %w", errProducing, errors.New("purged")), true},
+		{fmt.Errorf("%w to x: %w", errProducing, kerr.MessageTooLarge), false},
 		{kerr.FencedInstanceID, false},
 		{errSeatTaken, false},
 		{kerr.MessageTooLarge, false},

@@ -160,7 +160,7 @@ func (b *outbox) produced(r *kgo.Record, err error) {
 	defer b.mu.Unlock()
 	switch {
 	case err != nil && b.failure == nil:
-		b.failure = fmt.Errorf("producing to %s, partition %d: %w", r.Topic, r.Partition, err)
+		b.failure = fmt.Errorf("%w to %s, partition %d: %w", errProducing, r.Topic, r.Partition, err)
 	case err == nil && r.Topic == b.o.Topics.Changelog.Name:
 		b.next[r.Partition] = max(b.next[r.Partition], r.Offset+1)
 	}
