@@ -64,6 +64,7 @@ func TestRealChaos(t *testing.T) {
 	w.catchUp(ctx)
 	w.untilInboxEmpty(ctx)
 	w.stopAll(ctx)
+	w.verify(ctx)
 	w.compare(ctx, feed)
 	w.report(ctx, feed, watch)
 }

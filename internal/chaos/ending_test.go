@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/binary"
 	"maps"
+	"os/exec"
 	"slices"
 	"strings"
 	"time"
@@ -51,6 +52,21 @@ func (w *world) untilInboxEmpty(ctx context.Context) {
 			w.t.Errorf("%d records are left in the inbox", left)
 			return
 		}
+	}
+}
+
+// verify lets the program judge itself, with the state of each process.
+func (w *world) verify(ctx context.Context) {
+	w.t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	defer cancel()
+	for _, m := range w.members {
+		out, err := exec.CommandContext(ctx, m.program, "verify", "-c", m.config(), "--format", "json").CombinedOutput()
+		if err != nil {
+			w.t.Errorf("verifying with the state of %s: %v: %.4000s", m.name, err, out)
+			continue
+		}
+		w.logf("verified with the state of %s", m.name)
 	}
 }
 
