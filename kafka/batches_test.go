@@ -49,8 +49,10 @@ func (w *wire) old(value string) {
 // firstEnd is the last offset of the first batch: a broker sends nothing that
 // lies wholly before what it was asked for.
 func (w *wire) firstEnd() int64 {
-	for b := range batches(w.raw.RecordBatches) {
-		return b.next() - 1
+	for b, err := range batches(w.raw.RecordBatches) {
+		if err == nil {
+			return b.next() - 1
+		}
 	}
 	return w.next
 }
