@@ -86,6 +86,7 @@ func (b *bubble) pause(d time.Duration) error {
 // Whatever happens at whatever place of the loop, in a process's first batch or
 // a later one, what comes out is what the oracle says (S7, S8, S12).
 func TestBoundaries(t *testing.T) {
+	t.Parallel()
 	for at := range boundaries {
 		for name, what := range incidents {
 			for _, batch := range []int{1, 3} {
@@ -142,6 +143,7 @@ func meet(b *bubble, at boundary, what incident, batch int) {
 
 // Each error that a broker may answer at each step is met once and survived.
 func TestRefusedSteps(t *testing.T) {
+	t.Parallel()
 	steps := []struct {
 		key  kmsg.Key
 		errs []*kerr.Error
