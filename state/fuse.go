@@ -112,8 +112,12 @@ func (l pebbleLogger) Fatalf(format string, args ...any) {
 func listener(log *slog.Logger, f *fuse) *pebble.EventListener {
 	return &pebble.EventListener{
 		// Pebble would try a failed flush or compaction again at once and for
-		// ever, while writers wait.
+		// ever, while writers wait. One that was cancelled, since the task in it
+		// was dropped meanwhile, is tried again and goes well.
 		BackgroundError: func(err error) {
+			if errors.Is(err, pebble.ErrCancelledCompaction) {
+				return
+			}
 			f.fail(err)
 			park()
 		},

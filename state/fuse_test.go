@@ -3,11 +3,13 @@ package state
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
 
+	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/vfs"
 	"github.com/cockroachdb/pebble/v2/vfs/errorfs"
 )
@@ -93,6 +95,20 @@ func TestBackgroundErrorIsTold(t *testing.T) {
 	}
 	if err := s.Close(); !errors.Is(err, cause) {
 		t.Errorf("Close: got %v", err)
+	}
+}
+
+// A flush that gives way to a dropped task is no failure.
+func TestCancelledFlushIsNoError(t *testing.T) {
+	f, done := newFuse("dir"), make(chan struct{})
+	go func() {
+		listener(slog.New(slog.DiscardHandler), f).BackgroundError(fmt.Errorf("flushing: %w", pebble.ErrCancelledCompaction))
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-f.blown:
+		t.Error(f.cause)
 	}
 }
 

@@ -28,9 +28,13 @@ type Loader struct {
 // NewLoader returns a loader of a task that buffers about maxBytes, in bytes,
 // with its own bookkeeping.
 func (s *Store) NewLoader(task int32, maxBytes int) *Loader {
+	c, ok := s.chunks.Get().(*chunk)
+	if !ok {
+		c = new(chunk)
+	}
 	return &Loader{
 		s: s, task: task, maxBytes: maxBytes, ingestFrom: ingestFrom,
-		prefix: appendTask(nil, kindRecord, task), chunk: new(chunk),
+		prefix: appendTask(nil, kindRecord, task), chunk: c,
 	}
 }
 
@@ -95,5 +99,12 @@ func (s *Store) commitChunk(task int32, c *chunk, cp Checkpoint) error {
 	return errors.Join(err, b.Close())
 }
 
-// Close releases the loader's memory. What was not flushed is dropped.
-func (l *Loader) Close() { l.chunk = new(chunk) }
+// Close hands the loader's memory to the next one. What was not flushed is
+// dropped, and the loader is of no more use.
+func (l *Loader) Close() {
+	if l.chunk != nil {
+		l.chunk.reset()
+		l.s.chunks.Put(l.chunk)
+		l.chunk = nil
+	}
+}

@@ -64,26 +64,29 @@ func (a snapshot) equal(b snapshot) bool { return a.next == b.next && maps.Equal
 type crashes struct {
 	mem *vfs.MemFS
 	mu  sync.Mutex
-	now func() (durable, begun int) // of the steps
 	all []crash
+
+	durable, begun atomic.Int64 // steps
 }
 
 type crash struct {
 	disk           *vfs.MemFS
-	durable, begun int
+	durable, begun int64
 	before         string
 }
 
+// MaybeError looks at what is durable before it takes what is there, and at
+// what has begun after it: the steps go on beside.
 func (c *crashes) MaybeError(op errorfs.Op) error {
-	durable, begun := c.now()
-	if op.Kind.ReadOrWrite() != errorfs.OpIsWrite || begun == 0 {
+	if op.Kind.ReadOrWrite() != errorfs.OpIsWrite || c.begun.Load() == 0 {
 		return nil
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, kept := range []int{0, 60, 100} {
+		durable := c.durable.Load()
 		disk := c.mem.CrashClone(vfs.CrashCloneCfg{UnsyncedDataPercent: kept, RNG: random(uint64(len(c.all)))})
-		c.all = append(c.all, crash{disk, durable, begun, fmt.Sprintf("%v, %d %% kept", op, kept)})
+		c.all = append(c.all, crash{disk, durable, c.begun.Load(), fmt.Sprintf("%v, %d %% kept", op, kept)})
 	}
 	return nil
 }
@@ -93,17 +96,16 @@ func (c *crashes) String() string { return "crashes" }
 // S8: kill -9 or a power failure before any write of a restore leaves what one
 // of its flushes left, with that one's checkpoint; what was ingested is there.
 func TestCrashInARestore(t *testing.T) {
-	var durable, begun atomic.Int64
-	c := &crashes{mem: vfs.NewCrashableMem(), now: func() (int, int) { return int(durable.Load()), int(begun.Load()) }}
+	c := &crashes{mem: vfs.NewCrashableMem()}
 	s, err := Open(onFS(errorfs.Wrap(c.mem, c)))
 	must(t, err)
 	states := []snapshot{snapshotOf(t, s)}
 	for i, step := range loadSteps {
-		begun.Store(int64(i + 1))
+		c.begun.Store(int64(i + 1))
 		must(t, step.do(s, int64(i+1)))
 		states = append(states, snapshotOf(t, s))
 		if step.durable {
-			durable.Store(int64(i + 1))
+			c.durable.Store(int64(i + 1))
 		}
 	}
 	must(t, s.Close())

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"iter"
+	"sync"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -20,6 +21,7 @@ type Store struct {
 	db     *pebble.DB
 	fuse   *fuse
 	tables tables
+	chunks sync.Pool // of loaders that were closed
 }
 
 // Entry is a record as it is stored, and as it goes into the changelog.
