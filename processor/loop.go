@@ -138,13 +138,19 @@ func (w *worker) commit(hard context.Context) (bool, error) {
 	if err := w.write(hard); err != nil {
 		return false, fmt.Errorf("committing: %w", err)
 	}
+	w.count(start)
 	if err := w.reach(ended); err != nil {
 		return false, err
 	}
-	if err := w.owners.write(touched, func() error { return w.state.Apply(w.out.checkpoints(time.Now())) }); err != nil {
-		return false, fmt.Errorf("writing state to %s (is the disk full?): %w", w.o.Config.State.Dir, err)
+	err = w.owners.write(touched, func() error {
+		if err := w.state.Apply(w.out.checkpoints(time.Now())); err != nil {
+			return fmt.Errorf("writing state to %s (is the disk full?): %w", w.o.Config.State.Dir, err)
+		}
+		return nil
+	})
+	if err != nil {
+		return false, err
 	}
-	w.count(start)
 	return true, w.reach(applied)
 }
 
