@@ -70,6 +70,9 @@ func (m *Main) countLetters(ctx context.Context, cl *kgo.Client, topic kafka.Top
 		return nil, nil
 	case which.last > 0:
 		since := now.Add(-which.last).UTC().Truncate(time.Second)
+		if first := time.Unix(0, 0).UTC(); since.Before(first) { // Kafka knows no time before
+			since = first
+		}
 		report.Since, from = &since, startPoint{text: which.text, at: since}
 	}
 	if topic.Missing {

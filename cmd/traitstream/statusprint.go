@@ -99,8 +99,8 @@ func (r *statusReport) summary() string {
 	}
 	lines = append(lines, total)
 	if len(r.Group.Unreached) > 0 {
-		lines = append(lines, fmt.Sprintf("not reached over HTTP: %s; so nobody knows from here whether their tasks are restored "+
-			"(set http.advertise to an address that can be reached)", printable(strings.Join(r.Group.Unreached, ", "))))
+		lines = append(lines, fmt.Sprintf("not reached over HTTP: %s; whether their tasks are restored is not known "+
+			"(set http.advertise to an address that can be reached from here)", printable(strings.Join(r.Group.Unreached, ", "))))
 	}
 	return strings.Join(lines, "\n")
 }
@@ -146,7 +146,7 @@ func (m *Main) printBeyond(beyond []inputReport) error {
 func (m *Main) printLetters(l *lettersReport) error {
 	when := ""
 	if l.Since != nil {
-		when = " since " + l.Since.Format("2006-01-02 15:04:05")
+		when = " since " + l.Since.Format("2006-01-02 15:04:05 UTC")
 	}
 	if len(l.Reasons) == 0 {
 		_, err := fmt.Fprintf(m.Stdout, "no dead letters%s\n", when)

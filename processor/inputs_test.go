@@ -1,0 +1,98 @@
+package processor
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"traitstream/kafka"
+	"traitstream/schemas"
+)
+
+// tell returns inputs as topic/partition: committed of end, lag.
+func tell(inputs []Input) string {
+	var text []string
+	for _, in := range inputs {
+		text = append(text, fmt.Sprintf("%s/%d: %d of %d, %d", in.Topic, in.Partition, in.Committed, in.End, in.Lag))
+	}
+	return strings.Join(text, "\n")
+}
+
+// Inputs tells of every partition, those beyond the tasks too, from committed
+// offsets alone; markers and aborted records are no lag.
+func TestInputs(t *testing.T) {
+	w := newWorld(t, "sources: [{topic: s}]\noutput: {partitions: 2}\n", 2)
+	look := func() []Input {
+		t.Helper()
+		inputs, err := Inputs(t.Context(), w.client, w.cfg, w.topics)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return inputs
+	}
+	inbox := w.topics.Inbox.Name
+	want := "s/0: -1 of 0, 0\ns/1: -1 of 0, 0\n" + inbox + "/0: -1 of 0, 0\n" + inbox + "/1: -1 of 0, 0"
+	if got := tell(look()); got != want {
+		t.Errorf("before the group is:\n%s\nwant\n%s", got, want)
+	}
+
+	adm := kadm.NewClient(w.client)
+	if _, err := adm.CreatePartitions(t.Context(), 1, "s"); err != nil {
+		t.Fatal(err)
+	}
+	at := time.UnixMilli(1_772_446_530_000)
+	w.inTransaction(kgo.TryCommit, 0, at)
+	w.inTransaction(kgo.TryAbort, 1, at)
+	w.inTransaction(kgo.TryAbort, 2, at)
+	w.inTransaction(kgo.TryCommit, 2, at.Add(time.Second))
+	w.inTransaction(kgo.TryCommit, 2, at.Add(time.Minute))
+	commit := kadm.Offsets{}
+	commit.Add(kadm.Offset{Topic: "s", Partition: 0, At: 1, LeaderEpoch: -1, Metadata: schemas.OffsetNote{Owner: "app-x", Start: -1}.String()})
+	if err := adm.CommitAllOffsets(t.Context(), w.cfg.Group(), commit); err != nil {
+		t.Fatal(err)
+	}
+	inputs := look()
+	// Of partition 0 the marker is left, of partition 1 nothing that counts.
+	want = "s/0: 1 of 2, 0\ns/1: -1 of 2, 0\ns/2: -1 of 6, 4\n" + inbox + "/0: -1 of 0, 0\n" + inbox + "/1: -1 of 0, 0"
+	if got := tell(inputs); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+	if inputs[0].Note.Owner != "app-x" || !inputs[0].Oldest.IsZero() || !inputs[2].Oldest.Equal(at.Add(time.Second)) {
+		t.Errorf("got %+v", inputs)
+	}
+}
+
+// inTransaction produces a record to a partition of s in a transaction.
+func (w *world) inTransaction(how kgo.TransactionEndTry, partition int32, at time.Time) {
+	w.t.Helper()
+	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.TransactionalID("inputs"), kgo.RecordPartitioner(kgo.ManualPartitioner())}, w.connect...)...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer cl.Close()
+	if err := cl.BeginTransaction(); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := cl.ProduceSync(w.t.Context(), &kgo.Record{Topic: "s", Partition: partition, Value: []byte("{}"), Timestamp: at}).FirstErr(); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := cl.EndTransaction(w.t.Context(), how); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+// What can't be asked for is an error that names the group.
+func TestInputsFail(t *testing.T) {
+	w := newWorld(t, "sources: [{topic: s}]\n", 1)
+	w.topics.Inbox = kafka.Topic{Name: "none"}
+	cfg := *w.cfg
+	cfg.Sources = nil
+	cfg.App = "other"
+	if inputs, err := Inputs(t.Context(), w.client, &cfg, w.topics); err == nil || !strings.Contains(err.Error(), "looking up how far group other is") {
+		t.Errorf("got %v, %v", inputs, err)
+	}
+}
