@@ -53,6 +53,7 @@ func inBubble(t *testing.T, yaml string, sources map[string]int32, test func(*bu
 		}
 		b.world = newWorldAt(t, yaml, 1, b.cluster.ListenAddrs(), kgo.Dialer(b.net.DialContext))
 		b.listen()
+		b.boundJoins()
 		defer b.killAll()
 		test(b)
 	})
@@ -63,12 +64,12 @@ func inBubble(t *testing.T, yaml string, sources map[string]int32, test func(*bu
 func (b *bubble) settle() {
 	b.t.Helper()
 	b.pass(6 * time.Second) // clients hold what they know of partitions for 5 s
-	ctx, cancel := context.WithTimeout(b.t.Context(), 5*time.Minute)
+	ctx, cancel := context.WithTimeout(b.t.Context(), 10*time.Minute)
 	defer cancel()
 	b.caughtUp(ctx)
 	for !b.inboxIsEmpty() {
 		if !sleep(ctx, time.Second) {
-			b.t.Fatal("the inbox was not emptied within 5 minutes")
+			b.t.Fatal("the inbox was not emptied within 10 minutes")
 		}
 	}
 	for len(b.alive) > 0 {
@@ -127,15 +128,23 @@ func (b *bubble) inboxIsEmpty() bool {
 // pass lets time go by.
 func (b *bubble) pass(d time.Duration) { sleep(b.t.Context(), d) }
 
-// addPartitions gives a source more partitions.
-func (b *bubble) addPartitions(topic string, n int) {
+// addPartition gives a source one partition more. It is tried until the test's
+// client has seen it: a fault may meet this client too.
+func (b *bubble) addPartition(topic string) {
 	b.t.Helper()
-	if _, err := kadm.NewClient(b.client).CreatePartitions(b.t.Context(), n, topic); err != nil {
-		b.t.Fatal(err)
-	}
-	b.client.PurgeTopicsFromClient(topic) // it would not see them for a while
 	source := b.topics.Sources[topic]
-	source.Partitions += int32(n)
+	source.Partitions++
+	adm := kadm.NewClient(b.client)
+	for {
+		_, _ = adm.UpdatePartitions(b.t.Context(), int(source.Partitions), topic) // the look tells
+		b.client.PurgeTopicsFromClient(topic)                                     // it would not see them for a while
+		if have, err := adm.ListTopics(b.t.Context(), topic); err == nil && len(have[topic].Partitions) == int(source.Partitions) {
+			break
+		}
+		if !sleep(b.t.Context(), 100*time.Millisecond) {
+			b.t.Fatal("no partition was added")
+		}
+	}
 	b.topics.Sources[topic] = source
 }
 

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"io"
 	"net"
+	"os"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -97,6 +99,7 @@ type wire struct {
 	cable  *cable
 	once   sync.Once
 	closed chan struct{}
+	writes atomic.Int64 // their deadline, Unix ns; 0: none
 }
 
 func (w *wire) Read(b []byte) (int, error) {
@@ -127,10 +130,30 @@ func (w *wire) Write(b []byte) (int, error) {
 		select {
 		case <-held:
 		case <-w.closed:
+		case <-w.late():
+			return 0, &net.OpError{Op: "write", Net: "tcp", Err: os.ErrDeadlineExceeded}
 		}
 	}
 	n, err := w.Conn.Write(b)
 	return n, w.broken("write", err)
+}
+
+// late is sent to when a write has waited for too long.
+func (w *wire) late() <-chan time.Time {
+	at := w.writes.Load()
+	if at == 0 {
+		return nil
+	}
+	return time.After(time.Until(time.Unix(0, at)))
+}
+
+func (w *wire) SetWriteDeadline(t time.Time) error {
+	at := int64(0)
+	if !t.IsZero() {
+		at = t.UnixNano()
+	}
+	w.writes.Store(at)
+	return w.Conn.SetWriteDeadline(t)
 }
 
 func (w *wire) Close() error {

@@ -2,10 +2,13 @@ package processor
 
 import (
 	"context"
+	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
@@ -48,4 +51,42 @@ func TestExpelledInAnOpenTransaction(t *testing.T) {
 	until(t, "the commit is refused", func() bool { return commits.Load() > 0 })
 	w.put(w.webhook("u", "f", "off", 10))
 	until(t, "the other changes are out", func() bool { return len(w.changes()["user/u/f"]) == 3 })
+}
+
+// A member that the group has forgotten joins anew while it goes on with what
+// it has. What it commits meanwhile is refused in the name of its own new
+// membership, which is not another process's.
+func TestForgottenWhileJoining(t *testing.T) {
+	yaml := strings.Replace(bubbleYAML, "{session_timeout", "{workers: 1, session_timeout", 1)
+	inBubble(t, yaml, map[string]int32{"b": 5}, func(b *bubble) {
+		in := newInput(b, 3)
+		p := b.start(b.t.TempDir(), nil)
+		var slow atomic.Bool // the other one, so that the join has to wait
+		b.start(b.t.TempDir(), func(q *process) {
+			q.o.at = func(_ int, at boundary) error {
+				if at == polled && slow.CompareAndSwap(true, false) {
+					return b.pause(5 * time.Second)
+				}
+				return nil
+			}
+		})
+		b.pass(5 * time.Second) // both have tasks
+		b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.JoinGroup}, TopLevel: true, Err: kerr.UnknownMemberID,
+			When: func(r kmsg.Request) bool {
+				return strings.HasPrefix(r.(*kmsg.JoinGroupRequest).MemberID, p.o.Instance.Name)
+			}})
+		slow.Store(true)
+		in.put(100)
+		b.pass(300 * time.Millisecond)
+		if slow.Load() {
+			b.t.Fatal("nobody keeps the group waiting")
+		}
+		b.start(b.t.TempDir(), nil)
+		for range 10 {
+			b.pass(400 * time.Millisecond)
+			in.put(20)
+		}
+		b.settle()
+		b.check()
+	})
 }

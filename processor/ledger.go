@@ -75,12 +75,15 @@ func (l *ledger) attempt(ctx context.Context, send func(member string, generatio
 	first, _ := l.consumer.GroupMetadata()
 	for deadline := time.Now().Add(groupPatience); ; {
 		member, generation := l.consumer.GroupMetadata()
-		if member != first {
-			return fmt.Errorf("committing offsets of group %s: %w", l.group, kerr.UnknownMemberID)
+		err := error(kerr.UnknownMemberID)
+		if member == first && member != "" {
+			err = send(member, generation)
 		}
-		err := send(member, generation)
 		if err == nil {
 			return nil
+		}
+		if now, _ := l.consumer.GroupMetadata(); now != first && errors.Is(err, kerr.FencedInstanceID) {
+			err = kerr.UnknownMemberID // by the client itself, which was expelled and joins anew
 		}
 		passing := errors.Is(err, kerr.IllegalGeneration) || errors.Is(err, kerr.RebalanceInProgress)
 		if !passing || time.Now().After(deadline) || !sleep(ctx, 5*time.Millisecond) {

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 )
@@ -68,6 +69,7 @@ func (b *bubble) bury(p *process) {
 	<-p.ended
 	b.expire(p)
 	p.client.Close()
+	p.cable.sever() // what still waits on it would outlive the bubble
 	p.close()
 	for i, q := range b.alive {
 		if p == q {
@@ -100,6 +102,34 @@ func (b *bubble) listen() {
 		defer b.mu.Unlock()
 		b.heard[member] = time.Now()
 		return nil, nil, false
+	})
+}
+
+// boundJoins bounds how long members may join. Kafka takes those who have come
+// when the longest rebalance timeout is over; the embedded broker counts that
+// anew from each join, and waits for ever where it has miscounted (it does when
+// a member goes while it waits for its assignment). So joins have to stay away
+// for once, for as long as it takes.
+func (b *bubble) boundJoins() {
+	const rebalanceTimeout = time.Minute // the client's default
+	var began time.Time
+	b.cluster.ControlKey(kmsg.SyncGroup.Int16(), func(kmsg.Request) (kmsg.Response, error, bool) {
+		began = time.Time{}
+		return nil, nil, false
+	})
+	b.cluster.ControlKey(kmsg.JoinGroup.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		b.cluster.KeepControl()
+		joining := time.Since(began)
+		if began.IsZero() || joining > 2*rebalanceTimeout+time.Second {
+			began = time.Now()
+			return nil, nil, false
+		}
+		if joining <= rebalanceTimeout {
+			return nil, nil, false
+		}
+		resp := r.ResponseKind().(*kmsg.JoinGroupResponse)
+		resp.ErrorCode = kerr.CoordinatorLoadInProgress.Code
+		return resp, nil, true
 	})
 }
 

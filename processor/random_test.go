@@ -95,7 +95,7 @@ func (c *chaos) event() {
 	case 6:
 		topic := []string{"a", "b"}[c.IntN(2)]
 		if b.topics.Sources[topic].Partitions < 8 {
-			b.addPartitions(topic, 1)
+			b.addPartition(topic)
 		}
 	default:
 		c.fault()

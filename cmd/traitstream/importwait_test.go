@@ -50,7 +50,7 @@ func TestImportTellsThatItWaits(t *testing.T) {
 		t.Fatal(err)
 	}
 	cl.Produce(t.Context(), &kgo.Record{Topic: "impressions"}, nil)
-	late, tick := time.After(time.Minute), time.NewTicker(10 * time.Millisecond)
+	late, tick := time.After(time.Minute), time.NewTicker(10*time.Millisecond)
 	defer tick.Stop()
 	for arrived.failed.Load() == nil {
 		select {
