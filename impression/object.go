@@ -38,11 +38,25 @@ type object struct {
 	// Where the objects under "properties" and "impression" are noted on the
 	// way, so that their bytes are read once; nil for not at all.
 	properties, impression *object
+
+	known templates
 }
 
 // scan notes the members of the object at i, which has depth containers around
 // it.
 func (o *object) scan(s *scanner, i, depth int) int {
+	if end := o.known.match(s.data, i, o); end >= 0 {
+		return end
+	}
+	end := o.walk(s, i, depth)
+	if end >= 0 {
+		o.known.learn(s.data[i:end], o)
+	}
+	return end
+}
+
+// walk scans the object member by member.
+func (o *object) walk(s *scanner, i, depth int) int {
 	o.data, o.start = s.data, i
 	o.seen, o.twice = 0, 0
 	i, done := s.open(i, depth, '}')
@@ -53,7 +67,7 @@ func (o *object) scan(s *scanner, i, depth int) int {
 		}
 		t := token{start: at}
 		if inner := o.inner(n); inner != nil && at < len(s.data) && s.data[at] == '{' {
-			t.end = inner.scan(s, at, depth+1)
+			t.end = inner.walk(s, at, depth+1)
 		} else {
 			t.end, t.flags = s.value(at, depth+1)
 		}
