@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strconv"
@@ -43,8 +44,16 @@ type outbox struct {
 	next    map[int32]int64  // next changelog offset by task, from what was produced
 }
 
-func newOutbox(o *Options, t *tally) *outbox {
+// newOutbox returns an outbox that knows the size limits of the one before it,
+// nil for the first: they may have changed since the process has started.
+func newOutbox(o *Options, t *tally, before *outbox) *outbox {
 	out := &outbox{o: o, tally: t, limits: map[string]int32{}, next: map[int32]int64{}}
+	if before != nil {
+		before.mu.Lock()
+		defer before.mu.Unlock()
+		out.limits = maps.Clone(before.limits)
+		return out
+	}
 	for _, topic := range []kafka.Topic{o.Topics.Traits, o.Topics.Changelog, o.Topics.Inbox, o.Topics.DeadLetters} {
 		out.limits[topic.Name] = topic.MaxMessageBytes
 	}

@@ -71,7 +71,7 @@ func (w *worker) failed() error {
 func (w *worker) renew() {
 	w.batch.reset()
 	w.tally, w.state = newTally(), w.o.Store.NewOverlay()
-	w.out = newOutbox(w.o, w.tally)
+	w.out = newOutbox(w.o, w.tally, w.out)
 	w.in = newIntake(w.o, w.tally, w.out, w.state)
 }
 
