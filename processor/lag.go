@@ -167,14 +167,24 @@ func (m *measurement) lag(ctx context.Context, topic string, partition int32) (i
 }
 
 // firstRecord returns the first committed record in a range of offsets, or nil.
+// The group may empty the inbox meanwhile, and a source's retention removes old
+// records: what is left counts.
 func (o *Options) firstRecord(ctx context.Context, topic string, partition int32, from, to int64) (*kgo.Record, error) {
-	var first *kgo.Record
-	err := kafka.ReadPartition(ctx, o.Client, topic, partition, from, to, func(r *kgo.Record) error {
-		first = r
-		return errFound
-	})
-	if errors.Is(err, errFound) {
-		err = nil
+	for from < to {
+		var first *kgo.Record
+		err := kafka.ReadPartition(ctx, o.Client, topic, partition, from, to, func(r *kgo.Record) error {
+			first = r
+			return errFound
+		})
+		var gone *kafka.OutOfRangeError
+		if errors.As(err, &gone) && gone.Start > from {
+			from = gone.Start
+			continue
+		}
+		if errors.Is(err, errFound) {
+			err = nil
+		}
+		return first, err
 	}
-	return first, err
+	return nil, nil
 }
