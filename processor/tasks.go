@@ -82,11 +82,14 @@ func (t *tasks) assigned(_ context.Context, cl *kgo.Client, partitions map[strin
 			case <-ctx.Done():
 			}
 			err := t.restorer.restore(ctx, number)
+			if ctx.Err() != nil { // dropped, which resume knows, or overtaken
+				err = errNotOwner
+			}
 			close(task.done) // before the lock, which dropLocked holds while it waits
 			select {
 			case t.restored <- restored{task, err}:
 				t.wakeUp()
-			case <-ctx.Done():
+			case <-t.ctx.Done():
 			}
 		})
 	}
@@ -131,8 +134,9 @@ func (t *tasks) resume(s *seat) error {
 	}
 }
 
-// resumeTask lets a task run, unless it has gone since: the restore of one that
-// was dropped ends with the error of its cancelled context.
+// resumeTask lets a task run, unless it has gone since. One that another worker
+// of the process has taken is still here: the group has given this one up, which
+// has to join anew.
 func (t *tasks) resumeTask(s *seat, r restored) error {
 	t.mu.Lock()
 	defer t.mu.Unlock()
