@@ -32,7 +32,7 @@ func (o *Options) topicIDs(ctx context.Context) (map[string]string, error) {
 	return ids, nil
 }
 
-// hasBegun notes under which id the client has begun to read a topic.
+// hasBegun notes under which id the client has seen a topic, or begun to read it.
 func (s *starts) hasBegun(topic, id string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -45,8 +45,8 @@ func (s *starts) hasBegun(topic, id string) {
 	s.begun[topic][id] = true
 }
 
-// outlived tells whether the client has begun to read a topic that another one
-// has replaced since: it never takes to a new id by itself.
+// outlived tells whether another topic has replaced one that the client has
+// seen: it never takes to a new id by itself, nor to one that it sees later.
 func (s *starts) outlived(ids map[string]string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -20,14 +20,7 @@ func TestSourceIsRecreated(t *testing.T) {
 	go func() { done <- m.Run(ctx) }()
 	w.put(w.webhook("u", "f", "v0", 0), w.webhook("u", "f", "v1", 1))
 	until(t, "the first changes are out", func() bool { return len(w.changes()["user/u/f"]) == 2 })
-	adm := kadm.NewClient(w.client)
-	if _, err := adm.DeleteTopic(t.Context(), "impressions"); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := adm.CreateTopic(t.Context(), 1, 1, nil, "impressions"); err != nil {
-		t.Fatal(err)
-	}
-	fresh := newWorldAt(t, "", 1, w.cfg.Kafka.Brokers) // whose producer has not seen the old one
+	fresh := w.recreated("impressions")
 	for i, treatment := range []string{"v2", "v3", "v4"} {
 		fresh.put(fresh.webhook("u", "f", treatment, int64(i+2)))
 	}
@@ -66,4 +59,48 @@ func TestTimestamp(t *testing.T) {
 			t.Errorf("%v: source %d, seen %d gives %v", c.topic.Config, c.source, c.seen, got)
 		}
 	}
+}
+
+// A process that stood by while a source was created again reads the new one
+// when it gets a task.
+func TestSourceIsRecreatedForAStandby(t *testing.T) {
+	w, _ := newFaultyWorld(t, "processor: {workers: 1}", 1)
+	first, second := w.member(""), w.member("")
+	defer first.close()
+	defer second.close()
+	first.o.Leave = true
+	ended, done := make(chan error, 1), make(chan error, 1)
+	stopFirst := runMember(t.Context(), first, ended)
+	until(t, "the first has the task", func() bool { return len(first.numbers()) == 1 })
+	stop := runMember(t.Context(), second, done)
+	until(t, "the second stands by", second.Ready)
+	w.put(w.webhook("u", "f", "v0", 0))
+	until(t, "the first change is out", func() bool { return len(w.changes()["user/u/f"]) == 1 })
+	fresh := w.recreated("impressions")
+	fresh.put(fresh.webhook("u", "f", "v1", 1))
+	until(t, "the second change is out", func() bool { return len(w.changes()["user/u/f"]) == 2 })
+	stopFirst()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	fresh.put(fresh.webhook("u", "f", "v2", 2))
+	until(t, "the third change is out", func() bool { return len(w.changes()["user/u/f"]) == 3 })
+	stop()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+}
+
+// recreated deletes a source and creates it again. It returns a world whose
+// producer has not seen the old one.
+func (w *world) recreated(topic string) *world {
+	w.t.Helper()
+	adm := kadm.NewClient(w.client)
+	if _, err := adm.DeleteTopic(w.t.Context(), topic); err != nil {
+		w.t.Fatal(err)
+	}
+	if _, err := adm.CreateTopic(w.t.Context(), w.topics.Sources[topic].Partitions, 1, nil, topic); err != nil {
+		w.t.Fatal(err)
+	}
+	return newWorldAt(w.t, "", 1, w.cfg.Kafka.Brokers)
 }

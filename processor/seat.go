@@ -65,13 +65,29 @@ func newSeat(ctx context.Context, w *worker) (_ *seat, err error) {
 		group: w.o.Config.Group(), instance: &w.seatName, txnID: w.transactionalID(),
 		producer: s.producer, joined: make(chan struct{}), notes: map[partition]string{},
 	}
-	s.starts = newStarts(w.o, s.ledger)
+	if s.starts, err = w.beginStarts(ctx, s.ledger); err != nil {
+		return nil, err
+	}
 	ctx, s.cut = context.WithCancel(context.WithoutCancel(ctx))
 	if s.consumer, err = kgo.NewClient(append(w.consumerOptions(s.starts), kgo.WithContext(ctx))...); err != nil {
 		return nil, fmt.Errorf("joining group %s: %w", w.o.Config.Group(), err)
 	}
 	s.ledger.consumer = s.consumer
 	close(s.ledger.joined)
+	return s, nil
+}
+
+// beginStarts notes the topics as they are before the consumer looks at them. It
+// keeps to what it sees first, also of a topic that it comes to read much later.
+func (w *worker) beginStarts(ctx context.Context, l *ledger) (*starts, error) {
+	ids, err := w.o.topicIDs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s := newStarts(w.o, l)
+	for topic, id := range ids {
+		s.hasBegun(topic, id)
+	}
 	return s, nil
 }
 

@@ -26,7 +26,7 @@ type starts struct {
 
 	mu    sync.Mutex
 	notes map[partition]schemas.OffsetNote // as they were fetched last
-	begun map[string]map[string]bool       // the ids under which the client began to read, by topic
+	begun map[string]map[string]bool       // the ids under which the client has seen each topic, or began to read it
 }
 
 func newStarts(o *Options, l *ledger) *starts {
