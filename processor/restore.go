@@ -52,6 +52,9 @@ func (o *restorer) restore(ctx context.Context, task int32) error {
 	if _, err := kafka.StableOffsets(ctx, o.Client, o.Config.Group(), o.partitions(task)); err != nil {
 		return fmt.Errorf("waiting for open transactions: %w", err)
 	}
+	if err := o.checkChangelog(ctx); err != nil {
+		return err
+	}
 	start, end, err := o.changelogRange(ctx, task)
 	if err != nil {
 		return err
@@ -63,6 +66,42 @@ func (o *restorer) restore(ctx context.Context, task int32) error {
 	r := &restoring{restorer: o, task: task, from: from.Next, end: end, clock: from.Clock, began: time.Now()}
 	r.next.Store(from.Next)
 	return r.run(ctx)
+}
+
+// changelogMeta is the name under which the state keeps the id of the topic that
+// it is a copy of.
+const changelogMeta = "changelog"
+
+// checkChangelog refuses state of a changelog that was deleted. Offsets can't
+// tell: the one that was created again may have grown beyond the checkpoints.
+func (o *Options) checkChangelog(ctx context.Context) error {
+	topics, err := kadm.NewClient(o.Client).ListTopics(ctx, o.Topics.Changelog.Name)
+	if err == nil {
+		err = topics.Error()
+	}
+	if err != nil {
+		return fmt.Errorf("looking up %s: %w", o.Topics.Changelog.Name, err)
+	}
+	id := topics[o.Topics.Changelog.Name].ID
+	kept, err := o.Store.Meta(changelogMeta)
+	if err != nil {
+		return fmt.Errorf("reading state: %w", err)
+	}
+	if id == (kadm.TopicID{}) || string(kept) == id.String() {
+		return nil
+	}
+	held, err := o.Store.Tasks()
+	if err != nil {
+		return fmt.Errorf("reading state: %w", err)
+	}
+	if len(kept) > 0 && len(held) > 0 {
+		return fmt.Errorf("the state in %s is of a topic %s that was deleted and created again since: "+
+			"start once with --reset-state to rebuild the state from the topic", o.Config.State.Dir, o.Topics.Changelog.Name)
+	}
+	if err := o.Store.SetMeta(changelogMeta, []byte(id.String())); err != nil {
+		return fmt.Errorf("writing state: %w", err)
+	}
+	return nil
 }
 
 // changelogRange returns a changelog partition's first offset and its high
