@@ -42,6 +42,21 @@ func newRestorer(o *Options) *restorer {
 	}
 }
 
+// restorePatiently repeats a restore that the brokers have failed, so that a
+// partition without a leader costs the worker one task and not all.
+func (o *restorer) restorePatiently(ctx context.Context, task int32) error {
+	for failures := 0; ; failures++ {
+		err := o.restore(ctx, task)
+		if err == nil || !retriable(err) {
+			return err
+		}
+		o.Log.Warn("a task's state can't be restored now; trying again", "task", task, "cause", kafka.Explain(err), "in", backoff(failures).String())
+		if !sleep(ctx, backoff(failures)) {
+			return ctx.Err()
+		}
+	}
+}
+
 // restore brings a task's state up to what has been committed for it, from its
 // checkpoint where there is one. The order counts: first the committed offsets
 // by stable fetch, which waits until the transaction of a previous owner is
@@ -108,24 +123,21 @@ func (o *Options) checkChangelog(ctx context.Context) error {
 // watermark.
 func (o *Options) changelogRange(ctx context.Context, task int32) (start, end int64, err error) {
 	adm, topic := kadm.NewClient(o.Client), o.Topics.Changelog.Name
-	starts, err := adm.ListStartOffsets(ctx, topic)
-	if err == nil {
-		err = starts.Error()
-	}
+	starts, err := told(adm.ListStartOffsets(ctx, topic))
 	if err != nil {
 		return 0, 0, fmt.Errorf("looking up the start of %s: %w", topic, err)
 	}
-	ends, err := adm.ListEndOffsets(ctx, topic)
-	if err == nil {
-		err = ends.Error()
-	}
+	ends, err := told(adm.ListEndOffsets(ctx, topic))
 	if err != nil {
 		return 0, 0, fmt.Errorf("looking up the end of %s: %w", topic, err)
 	}
-	s, _ := starts.Lookup(topic, task)
-	e, ok := ends.Lookup(topic, task)
-	if !ok {
-		return 0, 0, fmt.Errorf("topic %s has lost partition %d: was it created again?", topic, task)
+	s, err := listed(starts, partition{topic, task})
+	if err != nil {
+		return 0, 0, err
+	}
+	e, err := listed(ends, partition{topic, task})
+	if err != nil {
+		return 0, 0, err
 	}
 	return s.Offset, e.Offset, nil
 }

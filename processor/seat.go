@@ -183,6 +183,7 @@ func (s *seat) poll(ctx context.Context, b *batch, limit int) error {
 // fetchError decides about an error of a fetch: nil means go on.
 func (s *seat) fetchError(ctx context.Context, topic string, partition int32, err error) error {
 	var loss *kgo.ErrDataLoss
+	var session *kgo.ErrGroupSession
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return nil
@@ -192,6 +193,9 @@ func (s *seat) fetchError(ctx context.Context, topic string, partition int32, er
 		defer cancel()
 		return s.starts.goOn(ctx, topic, partition)
 	case kerr.IsRetriable(err):
+		if errors.As(err, &session) {
+			s.starts.o.Log.Warn("the group's assignment can't be taken now; the client asks for it again", "cause", session.Err)
+		}
 		return nil
 	}
 	return fmt.Errorf("reading %s, partition %d: %w", topic, partition, err)

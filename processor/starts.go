@@ -111,10 +111,10 @@ func (s *starts) adjust(ctx context.Context, offsets map[string]map[int32]kgo.Of
 // bounds looks up where topics start and end, and their ids.
 func (o *Options) bounds(ctx context.Context, topics []string) (b bounds, err error) {
 	adm := kadm.NewClient(o.Client)
-	if b.first, err = adm.ListStartOffsets(ctx, topics...); err != nil {
+	if b.first, err = told(adm.ListStartOffsets(ctx, topics...)); err != nil {
 		return b, fmt.Errorf("looking up where topics start: %w", err)
 	}
-	if b.end, err = adm.ListEndOffsets(ctx, topics...); err != nil {
+	if b.end, err = told(adm.ListEndOffsets(ctx, topics...)); err != nil {
 		return b, fmt.Errorf("looking up where topics end: %w", err)
 	}
 	b.ids, err = o.topicIDs(ctx)
@@ -125,20 +125,21 @@ func (o *Options) bounds(ctx context.Context, topics []string) (b bounds, err er
 // it should be.
 func (s *starts) begin(p partition, at kgo.EpochOffset, fresh int64, b bounds) (_ kgo.EpochOffset, noted bool, err error) {
 	lo, err := listed(b.first, p)
-	if err != nil {
-		return at, false, err
-	}
-	hi, err := listed(b.end, p)
-	if err != nil {
-		return at, false, err
-	}
+	hi, endErr := listed(b.end, p)
+	err = errors.Join(err, endErr)
 	before, id := s.noteOf(p), b.ids[p.topic]
+	another := before.Topic != "" && id != "" && before.Topic != id
 	note := before
 	switch {
+	case kerr.IsRetriable(err) && at.Offset >= 0 && !another:
+		// It has no leader for the moment, which must not keep the others waiting.
+		// If its place is gone, the read finds out.
+	case err != nil:
+		return at, false, err
 	case at.Offset < 0:
 		at = kgo.EpochOffset{Epoch: -1, Offset: max(fresh, lo.Offset)}
 		note.Start = at.Offset
-	case before.Topic != "" && id != "" && before.Topic != id, at.Offset > hi.Offset:
+	case another, at.Offset > hi.Offset:
 		s.o.Log.Warn("a topic was deleted and created again: it is read from its start",
 			"topic", p.topic, "partition", p.number, "committed", at.Offset, "start", lo.Offset)
 		at = kgo.EpochOffset{Epoch: -1, Offset: lo.Offset}
@@ -163,6 +164,15 @@ func (s *starts) noteOf(p partition) schemas.OffsetNote {
 		return note
 	}
 	return schemas.OffsetNote{Start: -1}
+}
+
+// told leaves out of what brokers tell of partitions those that have no leader.
+func told(offsets kadm.ListedOffsets, err error) (kadm.ListedOffsets, error) {
+	var some *kadm.ShardErrors
+	if errors.As(err, &some) && !some.AllFailed {
+		return offsets, nil
+	}
+	return offsets, err
 }
 
 // listed returns a partition's bound. One that the broker did not tell is an

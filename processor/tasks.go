@@ -81,7 +81,7 @@ func (t *tasks) assigned(_ context.Context, cl *kgo.Client, partitions map[strin
 			case <-fenced:
 			case <-ctx.Done():
 			}
-			err := t.restorer.restore(ctx, number)
+			err := t.restorer.restorePatiently(ctx, number)
 			if ctx.Err() != nil { // dropped, which resume knows, or overtaken
 				err = errNotOwner
 			}
