@@ -254,6 +254,26 @@ func TestReadPartitionTakesALargeBatch(t *testing.T) {
 	}
 }
 
+// What was aborted is left out also where it takes several answers.
+func TestReadPartitionLeavesOutALargeAbort(t *testing.T) {
+	e := startBroker(t, EmbeddedOptions{})
+	cl := newClient(t, e.Brokers())
+	createTopic(t, cl, "aborted", 1, nil)
+	txn := txnClient(t, e.Brokers(), "writer", kgo.ProducerBatchCompression(kgo.NoCompression()))
+	large := make([]string, 24)
+	for i := range large {
+		large[i] = strings.Repeat("x", 400_000)
+	}
+	produce(t, txn, "aborted", large...)
+	if err := txn.EndTransaction(limit(t), kgo.TryAbort); err != nil {
+		t.Fatal(err)
+	}
+	produce(t, cl, "aborted", "after")
+	if got := readValues(t, cl, "aborted", 0, highWatermark(t, cl, "aborted")); !slices.Equal(got, []string{"after"}) {
+		t.Errorf("%d records, want that after the abort", len(got))
+	}
+}
+
 func TestReadPartitionPassesErrorsOn(t *testing.T) {
 	e := startBroker(t, EmbeddedOptions{})
 	cl := newClient(t, e.Brokers())
