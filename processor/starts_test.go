@@ -87,11 +87,12 @@ func TestLatestWithTwoMembers(t *testing.T) {
 		t.Fatal(err)
 	}
 	starts := func(m *member, partitions ...int32) map[int32]int64 {
-		client, err := kgo.NewClient(append([]kgo.Opt{kgo.ConsumerGroup(w.cfg.Group()), kgo.ConsumeTopics("none")}, w.connect...)...)
+		client, err := kgo.NewClient(append([]kgo.Opt{kgo.ConsumerGroup(w.cfg.Group()), kgo.ConsumeTopics("impressions"), kgo.DisableAutoCommit()}, w.connect...)...)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer client.Close()
+		until(t, "it is a member", func() bool { _, generation := client.GroupMetadata(); return generation > 0 })
 		worker := m.workers[0]
 		worker.renew()
 		producer, err := kgo.NewClient(worker.producerOptions()...)
