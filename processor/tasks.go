@@ -23,6 +23,9 @@ type tasks struct {
 	mu     sync.Mutex
 	placed bool // whether the group has given an assignment, an empty one too
 	owned  map[int32]*task
+
+	// Not under mu, which dropLocked holds for as long as a restore takes to end.
+	wakeMu sync.Mutex
 	wake   func() // ends the poll that is under way
 }
 
@@ -59,7 +62,7 @@ func (t *tasks) assigned(_ context.Context, cl *kgo.Client, partitions map[strin
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.placed = true
-	defer t.wake()
+	defer t.wakeUp()
 	numbers := partitions[t.o.Topics.Inbox.Name]
 	if len(numbers) == 0 {
 		return
@@ -85,7 +88,7 @@ func (t *tasks) assigned(_ context.Context, cl *kgo.Client, partitions map[strin
 			if ctx.Err() != nil { // dropped, which resume knows, or overtaken
 				err = errNotOwner
 			}
-			close(task.done) // before the lock, which dropLocked holds while it waits
+			close(task.done)
 			select {
 			case t.restored <- restored{task, err}:
 				t.wakeUp()
@@ -100,7 +103,7 @@ func (t *tasks) assigned(_ context.Context, cl *kgo.Client, partitions map[strin
 func (t *tasks) revoked(_ context.Context, _ *kgo.Client, partitions map[string][]int32) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	defer t.wake()
+	defer t.wakeUp()
 	for _, number := range partitions[t.o.Topics.Inbox.Name] {
 		t.dropLocked(number)
 	}
@@ -188,22 +191,22 @@ func (t *tasks) each(fn func(number int32, ready bool)) {
 // wakes makes cancel end the poll under way when a restore has ended; the
 // returned function takes it back.
 func (t *tasks) wakes(cancel func()) func() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.wake = cancel
+	t.setWake(cancel)
 	if len(t.restored) > 0 {
 		cancel()
 	}
-	return func() {
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		t.wake = func() {}
-	}
+	return func() { t.setWake(func() {}) }
+}
+
+func (t *tasks) setWake(wake func()) {
+	t.wakeMu.Lock()
+	defer t.wakeMu.Unlock()
+	t.wake = wake
 }
 
 func (t *tasks) wakeUp() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
+	t.wakeMu.Lock()
+	defer t.wakeMu.Unlock()
 	t.wake()
 }
 
