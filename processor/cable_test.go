@@ -23,6 +23,7 @@ type cable struct {
 	cut   bool
 	mute  bool          // requests arrive, answers are lost
 	held  chan struct{} // requests wait until it is closed; nil: they don't
+	slow  time.Duration // what a KiB of a request takes
 	wires map[*wire]bool
 }
 
@@ -66,6 +67,13 @@ func (c *cable) deafen() { c.change(false, true, false) }
 // hold keeps requests waiting, those of the heartbeat too, as if they were
 // under way for long. They arrive when the cable is mended.
 func (c *cable) hold() { c.change(false, false, true) }
+
+// narrow makes requests take longer the larger they are.
+func (c *cable) narrow(slow time.Duration) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.slow = slow
+}
 
 // mend makes the cable work. Connections that have lost answers are closed.
 func (c *cable) mend() { c.change(false, false, false) }
@@ -124,8 +132,14 @@ func (w *wire) broken(op string, err error) error {
 
 func (w *wire) Write(b []byte) (int, error) {
 	w.cable.mu.Lock()
-	held := w.cable.held
+	held, slow := w.cable.held, w.cable.slow
 	w.cable.mu.Unlock()
+	if slow > 0 {
+		select {
+		case <-time.After(slow * time.Duration(len(b)) / 1024):
+		case <-w.closed:
+		}
+	}
 	if held != nil {
 		select {
 		case <-held:

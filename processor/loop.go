@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	// batchRecords bounds what one poll takes, transactionRecords and
+	// batchRecords bounds what one poll takes (fit), transactionRecords and
 	// transactionBytes what one transaction reads: with fetchBytes they bound the
 	// memory of a backlog.
 	batchRecords       = 10_000
@@ -95,7 +95,7 @@ func (w *worker) poll(stop context.Context, wait time.Duration) error {
 	ctx, cancel := context.WithTimeout(stop, wait)
 	defer cancel()
 	defer w.tasks.wakes(cancel)()
-	if err := w.seat.poll(ctx, &w.batch, batchRecords); err != nil {
+	if err := w.seat.poll(ctx, &w.batch, w.limit); err != nil {
 		return err
 	}
 	if len(w.batch.records) == 0 {
@@ -135,7 +135,9 @@ func (w *worker) commit(hard context.Context) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	if err := w.write(hard); err != nil {
+	err = w.write(hard)
+	w.fit(time.Since(start), err != nil)
+	if err != nil {
 		return false, fmt.Errorf("committing: %w", err)
 	}
 	w.count(start)
@@ -152,6 +154,18 @@ func (w *worker) commit(hard context.Context) (bool, error) {
 		return false, err
 	}
 	return true, w.reach(applied)
+}
+
+// fit makes polls smaller after a transaction that was open for longer than the
+// broker lets it, so that a large one is done in parts where brokers are slow or
+// throttle, and larger again while transactions are quick.
+func (w *worker) fit(took time.Duration, failed bool) {
+	switch {
+	case failed && took >= transactionTimeout:
+		w.limit = max(1, min(w.limit, w.batch.count)/2)
+	case !failed && took < transactionTimeout/4:
+		w.limit = min(batchRecords, 2*w.limit)
+	}
 }
 
 // touched returns the tasks whose state the batch changes. Each must have been

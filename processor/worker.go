@@ -29,6 +29,7 @@ type worker struct {
 	starts atomic.Pointer[starts]
 
 	batch batch
+	limit int // of records that a poll takes
 	in    *intake
 	state *state.Overlay
 	out   *outbox
@@ -43,7 +44,7 @@ type worker struct {
 func newWorker(o *Options, number int, owners *owners, r *restorer) *worker {
 	return &worker{
 		o: o, number: number, seatName: o.Instance.seat(number), owners: owners,
-		tasks: newTasks(o, owners, r), batch: batch{at: map[partition]int{}},
+		tasks: newTasks(o, owners, r), batch: batch{at: map[partition]int{}}, limit: batchRecords,
 		failures: make(chan error, 1),
 	}
 }
