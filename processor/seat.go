@@ -187,7 +187,11 @@ func (s *seat) fetchError(ctx context.Context, topic string, partition int32, er
 	switch {
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return nil
-	case errors.Is(err, kerr.OffsetOutOfRange), errors.As(err, &loss):
+	case errors.As(err, &loss): // the client has gone there by itself
+		s.starts.o.Log.Warn("the topic has lost its end; going on where it parts from what was read",
+			"topic", topic, "partition", partition, "read", loss.ConsumedTo, "from", loss.ResetTo)
+		return nil
+	case errors.Is(err, kerr.OffsetOutOfRange):
 		// Not within ctx: the poll's wait may be over, or ended for a restored task.
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainTimeout)
 		defer cancel()
