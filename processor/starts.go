@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -202,14 +203,12 @@ func (s *starts) fresh(ctx context.Context, topic string, partitions map[int32]k
 	if !ok || len(without) == 0 || !source.From.Latest && source.From.At.IsZero() {
 		return nil, nil
 	}
+	_, first := partitions[0]
+	settled, err := s.settled(ctx, topic, without, first)
+	if err != nil || len(settled) > 0 {
+		return settled, err
+	}
 	adm := kadm.NewClient(s.o.Client)
-	known, err := adm.FetchOffsetsForTopics(ctx, s.o.Config.Group(), topic)
-	if err != nil {
-		return nil, fmt.Errorf("looking up the group's offsets: %w", err)
-	}
-	if settled := settledStarts(known[topic], without); len(settled) > 0 {
-		return settled, nil
-	}
 	var at kadm.ListedOffsets
 	if source.From.Latest {
 		at, err = adm.ListEndOffsets(ctx, topic)
@@ -220,6 +219,29 @@ func (s *starts) fresh(ctx context.Context, topic string, partitions map[int32]k
 		return nil, fmt.Errorf("looking up where %s starts: %w", topic, err)
 	}
 	return s.keep(ctx, topic, at, b.ids[topic])
+}
+
+// startsPatience is how long a member waits for the one that has a source's first
+// partition to settle where all of them start.
+const startsPatience = 10 * time.Second
+
+// settled returns the starts that another member has committed. Who has the first
+// partition does that: of two that did, the later would undo what the other has
+// processed since.
+func (s *starts) settled(ctx context.Context, topic string, without []int32, first bool) (map[int32]int64, error) {
+	for deadline := time.Now().Add(startsPatience); ; {
+		known, err := kadm.NewClient(s.o.Client).FetchOffsetsForTopics(ctx, s.o.Config.Group(), topic)
+		if err != nil {
+			return nil, fmt.Errorf("looking up the group's offsets: %w", err)
+		}
+		settled := settledStarts(known[topic], without)
+		if len(settled) > 0 || first || time.Now().After(deadline) {
+			return settled, nil
+		}
+		if !sleep(ctx, 100*time.Millisecond) {
+			return nil, ctx.Err()
+		}
+	}
 }
 
 // keep commits the starts of all of a topic's partitions, those of other members

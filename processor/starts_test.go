@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -86,48 +87,119 @@ func TestLatestWithTwoMembers(t *testing.T) {
 	if err := kadm.NewClient(w.client).CommitAllOffsets(t.Context(), w.cfg.Group(), inbox); err != nil {
 		t.Fatal(err)
 	}
-	starts := func(m *member, partitions ...int32) map[int32]int64 {
-		client, err := kgo.NewClient(append([]kgo.Opt{kgo.ConsumerGroup(w.cfg.Group()), kgo.ConsumeTopics("impressions"), kgo.DisableAutoCommit()}, w.connect...)...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer client.Close()
-		until(t, "it is a member", func() bool { _, generation := client.GroupMetadata(); return generation > 0 })
-		worker := m.workers[0]
-		worker.renew()
-		producer, err := kgo.NewClient(worker.producerOptions()...)
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer producer.Close()
-		l := &ledger{group: w.cfg.Group(), producer: producer, consumer: client, joined: make(chan struct{}), notes: map[partition]string{}}
-		close(l.joined)
-		s := newStarts(&m.o, l)
-		ask := map[int32]kgo.Offset{}
-		for _, p := range partitions {
-			ask[p] = kgo.NewOffset().AtStart()
-		}
-		got, err := s.adjust(t.Context(), map[string]map[int32]kgo.Offset{"impressions": ask})
-		if err != nil {
-			t.Fatal(err)
-		}
-		at := map[int32]int64{}
-		for p, o := range got["impressions"] {
-			at[p] = o.EpochOffset().Offset
-		}
-		return at
-	}
 	ends, err := kadm.NewClient(w.client).ListEndOffsets(t.Context(), "impressions")
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := starts(first, 0, 1)
-	for p, at := range starts(second, 2, 3) {
+	l, leave := first.joins()
+	got := first.starts(l, 0, 1)
+	leave()
+	l, leave = second.joins()
+	defer leave()
+	for p, at := range second.starts(l, 2, 3) {
 		got[p] = at
 	}
 	for p, at := range got {
 		if want, _ := ends.Lookup("impressions", p); at != want.Offset {
 			t.Errorf("partition %d starts at %d, want %d", p, at, want.Offset)
 		}
+	}
+}
+
+// joins makes a client of the first worker a member of the group.
+func (m *member) joins() (l *ledger, leave func()) {
+	t := m.w.t
+	t.Helper()
+	client, err := kgo.NewClient(append([]kgo.Opt{kgo.ConsumerGroup(m.w.cfg.Group()), kgo.ConsumeTopics("impressions"), kgo.DisableAutoCommit()}, m.w.connect...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for generation := int32(0); generation <= 0; {
+		if !sleep(t.Context(), 10*time.Millisecond) {
+			t.Fatal("it is no member")
+		}
+		_, generation = client.GroupMetadata()
+	}
+	m.workers[0].renew()
+	producer, err := kgo.NewClient(m.workers[0].producerOptions()...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l = &ledger{group: m.w.cfg.Group(), producer: producer, consumer: client, joined: make(chan struct{}), notes: map[partition]string{}}
+	close(l.joined)
+	return l, func() { client.Close(); producer.Close() }
+}
+
+// starts decides where some partitions of the first source begin.
+func (m *member) starts(l *ledger, partitions ...int32) map[int32]int64 {
+	ask := map[int32]kgo.Offset{}
+	for _, p := range partitions {
+		ask[p] = kgo.NewOffset().AtStart()
+	}
+	got, err := newStarts(&m.o, l).adjust(m.w.t.Context(), map[string]map[int32]kgo.Offset{"impressions": ask})
+	if err != nil {
+		m.w.t.Error(err)
+	}
+	at := map[int32]int64{}
+	for p, o := range got["impressions"] {
+		at[p] = o.EpochOffset().Offset
+	}
+	return at
+}
+
+// Of two members that look at the same time, neither undoes what the other has
+// processed meanwhile.
+func TestLatestAtTheSameTime(t *testing.T) {
+	w, c := newFaultyWorld(t, "sources: [{topic: impressions, from: latest}]\n", 4)
+	for i := range 20 {
+		w.put(w.webhook(fmt.Sprintf("u%d", i), "f", "on", 0))
+	}
+	first, second := w.member(t.TempDir()), w.member(t.TempDir())
+	defer first.close()
+	defer second.close()
+	other, err := kgo.NewClient(w.connect...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Close()
+	second.o.Client = other // the first's answers must not wait behind its own
+	looked, goOn := make(chan struct{}), make(chan struct{})
+	looks := 0
+	var free atomic.Bool
+	c.ControlKey(kmsg.ListOffsets.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // the order is that of kfake
+		c.KeepControl()
+		req := r.(*kmsg.ListOffsetsRequest)
+		if len(req.Topics) != 1 || req.Topics[0].Partitions[0].Timestamp != -1 {
+			return nil, nil, false
+		}
+		if looks++; looks != 2 || free.Load() { // the second's, after it has looked for what is settled
+			return nil, nil, false
+		}
+		c.SleepControl(func() { close(looked); <-goOn })
+		return nil, nil, false
+	})
+	theirs, leave := second.joins()
+	defer leave()
+	done := make(chan map[int32]int64)
+	go func() { done <- second.starts(theirs, 2, 3) }()
+	select {
+	case <-looked:
+	case <-time.After(time.Second): // it waits for the first
+		free.Store(true)
+	}
+	ours, leaveToo := first.joins()
+	defer leaveToo()
+	at := first.starts(ours, 0, 1)
+	if err := ours.commit(t.Context(), []span{{partition{"impressions", 0}, kgo.EpochOffset{Epoch: -1, Offset: at[0] + 3}}}); err != nil {
+		t.Fatal(err)
+	}
+	close(goOn)
+	<-done
+	known, err := kadm.NewClient(w.client).FetchOffsetsForTopics(t.Context(), w.cfg.Group(), "impressions")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if o, _ := known.Lookup("impressions", 0); o.At != at[0]+3 {
+		t.Errorf("the first goes on at %d, want %d", o.At, at[0]+3)
 	}
 }
