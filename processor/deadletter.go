@@ -1,6 +1,8 @@
 package processor
 
 import (
+	"strings"
+
 	"traitstream/impression"
 	"traitstream/schemas"
 	"traitstream/trait"
@@ -26,7 +28,7 @@ type letter struct {
 func (b *outbox) deadLetter(a *arrival, l letter) {
 	key, value, kept, cut := fitDeadLetter(a.record.Key, l.value, ownHeaders(a), b.limit(b.o.Topics.DeadLetters.Name))
 	why := schemas.DeadLetter{
-		Place: l.place, Stage: l.stage, Reason: string(l.reason), Message: l.message, Truncated: cut || l.cut,
+		Place: l.place, Stage: l.stage, Reason: string(l.reason), Message: clip(l.message), Truncated: cut || l.cut,
 	}
 	b.records = append(b.records, &kgo.Record{
 		Topic:     b.o.Topics.DeadLetters.Name,
@@ -35,6 +37,17 @@ func (b *outbox) deadLetter(a *arrival, l letter) {
 	})
 	b.tally.impression(l.place.Topic, resultDeadLetter)
 	b.tally.deadLetters[l.reason]++
+}
+
+// maxMessage bounds what a dead letter says of itself, bytes: an error may quote
+// what is as large as a record.
+const maxMessage = 1 << 10
+
+func clip(message string) string {
+	if len(message) <= maxMessage {
+		return message
+	}
+	return strings.ToValidUTF8(message[:maxMessage], "") + "…"
 }
 
 // ownHeaders are those that the record had when it was first read.

@@ -107,6 +107,20 @@ func TestForeignInbox(t *testing.T) {
 	}
 }
 
+// What it says of itself in the inbox may be as large as a record can be.
+func TestForeignInboxWithALargeHeader(t *testing.T) {
+	w := newWorld(t, "", 1)
+	w.put(&kgo.Record{Topic: w.topics.Inbox.Name, Value: bytes.Repeat([]byte("v"), 113_900), Timestamp: time.UnixMilli(noon), Headers: []kgo.RecordHeader{
+		{Key: "traitstream.kind", Value: []byte("impression")},
+		{Key: "traitstream.source.offset", Value: []byte(noise(1_000_000))},
+	}})
+	w.put(w.webhook("u", "f", "on", 0))
+	w.member("").drain()
+	if texts, _ := w.letters(); len(texts) != 1 {
+		t.Errorf("dead letters are %v", texts)
+	}
+}
+
 func TestFitDeadLetter(t *testing.T) {
 	long := func(n int) []byte { return bytes.Repeat([]byte("v"), n) }
 	header := func(n int) []kgo.RecordHeader { return []kgo.RecordHeader{{Key: "h", Value: long(n)}} }

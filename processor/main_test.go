@@ -56,7 +56,7 @@ func newWorldAt(t testing.TB, yaml string, partitions int32, brokers []string, c
 		t.Fatal(err)
 	}
 	w.connect = append(w.connect, connect...)
-	w.client, err = kgo.NewClient(append([]kgo.Opt{kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(1048588)}, w.connect...)...)
+	w.client, err = kgo.NewClient(append([]kgo.Opt{kgo.RecordPartitioner(kgo.ManualPartitioner()), kgo.ProducerBatchMaxBytes(1<<20 + 64<<10)}, w.connect...)...)
 	if err != nil {
 		t.Fatal(err)
 	}
