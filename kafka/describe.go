@@ -26,14 +26,15 @@ type Topic struct {
 	Missing bool // does not exist (yet)
 }
 
-// Describe returns those of the named topics that exist, each with a leader for
-// all its partitions.
+// Describe returns those of the named topics that exist. It waits until each has
+// a leader for all its partitions, but for some 12 s at most: one that has none
+// for longer must not keep a process from working on the others.
 func Describe(ctx context.Context, cl *kgo.Client, names ...string) (map[string]Topic, error) {
 	if len(names) == 0 {
 		return nil, nil
 	}
 	details, err := settledMetadata(ctx, cl, names)
-	if err != nil {
+	if err != nil && !errors.Is(err, errUnsettled) {
 		return nil, fmt.Errorf("describing topics: %w", Explain(err))
 	}
 	topics := make(map[string]Topic, len(details))
@@ -131,11 +132,13 @@ func settledMetadata(ctx context.Context, cl *kgo.Client, names []string) (map[s
 	}
 }
 
+var errUnsettled = errors.New("there is no leader yet")
+
 func unsettled(topics map[string]kmsg.MetadataResponseTopic) error {
 	for name, t := range topics {
 		for _, p := range t.Partitions {
 			if p.Leader < 0 {
-				return fmt.Errorf("topic %s, partition %d: %w", name, p.Partition, kerr.LeaderNotAvailable)
+				return fmt.Errorf("topic %s, partition %d: %w: %w", name, p.Partition, errUnsettled, kerr.LeaderNotAvailable)
 			}
 		}
 	}
