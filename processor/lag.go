@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"traitstream/kafka"
+	"traitstream/schemas"
 )
 
 // lagInterval is how often lag is measured and the inbox emptied.
@@ -35,9 +36,12 @@ func (p *Processor) watch(ctx context.Context) {
 }
 
 func (p *Processor) look(ctx context.Context) error {
-	ids, err := p.o.topicIDs(ctx)
+	ids, gone, err := p.o.topicIDs(ctx)
 	if err != nil {
 		return err
+	}
+	for _, topic := range gone {
+		p.o.Log.Warn("a topic is gone: waiting for it to be created again", "topic", topic)
 	}
 	for _, w := range p.workers {
 		if starts := w.starts.Load(); starts != nil && starts.outlived(ids) {
@@ -134,6 +138,14 @@ func (o *Options) measure(ctx context.Context) (*measurement, error) {
 	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) { // nobody has joined it yet
 		return nil, err
 	}
+	ids, _, err := o.topicIDs(ctx)
+	if err != nil {
+		return nil, err
+	}
+	m.committed.DeleteFunc(func(r kadm.OffsetResponse) bool {
+		note, _ := schemas.ParseOffsetNote(r.Metadata)
+		return ofAnother(note, ids[r.Topic]) // nothing is committed of this one yet
+	})
 	if m.start, err = adm.ListStartOffsets(ctx, o.inputs()...); err != nil {
 		return nil, err
 	}

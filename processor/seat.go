@@ -80,7 +80,7 @@ func newSeat(ctx context.Context, w *worker) (_ *seat, err error) {
 // beginStarts notes the topics as they are before the consumer looks at them. It
 // keeps to what it sees first, also of a topic that it comes to read much later.
 func (w *worker) beginStarts(ctx context.Context, l *ledger) (*starts, error) {
-	ids, err := w.o.topicIDs(ctx)
+	ids, _, err := w.o.topicIDs(ctx)
 	if err != nil {
 		return nil, err
 	}

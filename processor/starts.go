@@ -118,7 +118,7 @@ func (o *Options) bounds(ctx context.Context, topics []string) (b bounds, err er
 	if b.end, err = told(adm.ListEndOffsets(ctx, topics...)); err != nil {
 		return b, fmt.Errorf("looking up where topics end: %w", err)
 	}
-	b.ids, err = o.topicIDs(ctx)
+	b.ids, _, err = o.topicIDs(ctx)
 	return b, err
 }
 
@@ -129,7 +129,7 @@ func (s *starts) begin(p partition, at kgo.EpochOffset, fresh int64, b bounds) (
 	hi, endErr := listed(b.end, p)
 	err = errors.Join(err, endErr)
 	before, id := s.noteOf(p), b.ids[p.topic]
-	another := before.Topic != "" && id != "" && before.Topic != id
+	another := ofAnother(before, id)
 	note := before
 	switch {
 	case kerr.IsRetriable(err) && at.Offset >= 0 && !another:
