@@ -202,11 +202,14 @@ func (w *worker) write(hard context.Context) error {
 	if err := w.seat.begin(); err != nil {
 		return err
 	}
-	w.seat.produce(hard, w.out.records, w.out.produced)
+	// After that the brokers have given the transaction up.
+	open, cancel := context.WithTimeout(hard, transactionTimeout)
+	defer cancel()
+	w.seat.produce(open, w.out.records, w.out.produced)
 	if err := w.reach(produced); err != nil {
 		return err
 	}
-	if err := w.seat.flush(hard); err != nil {
+	if err := w.seat.flush(open); err != nil {
 		return err
 	}
 	// The client would commit the rest of a transaction in which a record failed.

@@ -220,11 +220,8 @@ func (s *seat) produce(ctx context.Context, records []*kgo.Record, done func(*kg
 	}
 }
 
-// flush waits until the brokers have answered for every record, or until they
-// have given the transaction up.
+// flush waits until the brokers have answered for every record.
 func (s *seat) flush(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, transactionTimeout)
-	defer cancel()
 	if err := s.producer.Flush(ctx); err != nil {
 		return fmt.Errorf("waiting for the brokers to take a transaction's records: %w", err)
 	}
