@@ -2,6 +2,7 @@ package processor
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"strconv"
@@ -13,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"traitstream/kafka"
+	"traitstream/schemas"
 	"traitstream/state"
 )
 
@@ -67,7 +69,7 @@ func (o *restorer) restore(ctx context.Context, task int32) error {
 	if _, err := kafka.StableOffsets(ctx, o.Client, o.Config.Group(), o.partitions(task)); err != nil {
 		return fmt.Errorf("waiting for open transactions: %w", err)
 	}
-	if err := o.checkChangelog(ctx); err != nil {
+	if err := o.checkState(ctx); err != nil {
 		return err
 	}
 	start, end, err := o.changelogRange(ctx, task)
@@ -83,40 +85,66 @@ func (o *restorer) restore(ctx context.Context, task int32) error {
 	return r.run(ctx)
 }
 
-// changelogMeta is the name under which the state keeps the id of the topic that
-// it is a copy of.
-const changelogMeta = "changelog"
+// Names under which the state keeps the id of the topic that it is a copy of,
+// and its number of tasks.
+const (
+	changelogMeta = "changelog"
+	tasksMeta     = "tasks"
+)
 
-// checkChangelog refuses state of a changelog that was deleted. Offsets can't
-// tell: the one that was created again may have grown beyond the checkpoints.
-func (o *Options) checkChangelog(ctx context.Context) error {
-	topics, err := kadm.NewClient(o.Client).ListTopics(ctx, o.Topics.Changelog.Name)
+// checkState refuses state that is not of the changelog as it is: of one that was
+// deleted, or of another number of tasks. Offsets can't tell: a topic that was
+// created again may have grown beyond the checkpoints.
+func (o *Options) checkState(ctx context.Context) error {
+	changelog := o.Topics.Changelog.Name
+	topics, err := kadm.NewClient(o.Client).ListTopics(ctx, changelog)
 	if err == nil {
 		err = topics.Error()
 	}
 	if err != nil {
-		return fmt.Errorf("looking up %s: %w", o.Topics.Changelog.Name, err)
+		return fmt.Errorf("looking up %s: %w", changelog, err)
 	}
-	id := topics[o.Topics.Changelog.Name].ID
-	kept, err := o.Store.Meta(changelogMeta)
+	id, number := topics[changelog].ID.String(), strconv.Itoa(int(o.Topics.Tasks))
+	if topics[changelog].ID == (kadm.TopicID{}) {
+		id = "" // the broker tells none
+	}
+	before, err := o.adopt(changelogMeta, id)
 	if err != nil {
-		return fmt.Errorf("reading state: %w", err)
+		return err
 	}
-	if id == (kadm.TopicID{}) || string(kept) == id.String() {
-		return nil
-	}
-	held, err := o.Store.Tasks()
-	if err != nil {
-		return fmt.Errorf("reading state: %w", err)
-	}
-	if len(kept) > 0 && len(held) > 0 {
+	if before != "" && id != "" && before != id {
 		return fmt.Errorf("the state in %s is of a topic %s that was deleted and created again since: "+
-			"start once with --reset-state to rebuild the state from the topic", o.Config.State.Dir, o.Topics.Changelog.Name)
+			"start once with --reset-state to rebuild the state from the topic", o.Config.State.Dir, changelog)
 	}
-	if err := o.Store.SetMeta(changelogMeta, []byte(id.String())); err != nil {
-		return fmt.Errorf("writing state: %w", err)
+	if before, err = o.adopt(tasksMeta, number); err != nil {
+		return err
+	}
+	if before != "" && before != number {
+		return fmt.Errorf("the state in %s was made with %s tasks, but topic %s has %s partitions: %w",
+			o.Config.State.Dir, before, changelog, number, errMoved)
 	}
 	return nil
+}
+
+// errMoved says that the number of tasks has changed.
+var errMoved = errors.New("partitions that are added to the program's own topics move users to tasks that know nothing of them, " +
+	"and whose changes would be sent again; name another app, whose topics are created anew")
+
+// adopt keeps a value under a name where the state has none yet or is empty. It
+// returns what was there otherwise.
+func (o *Options) adopt(name, value string) (before string, err error) {
+	kept, err := o.Store.Meta(name)
+	if err != nil || string(kept) == value || value == "" {
+		return string(kept), err
+	}
+	held, err := o.Store.Tasks()
+	if err != nil || len(kept) > 0 && len(held) > 0 {
+		return string(kept), err
+	}
+	if err := o.Store.SetMeta(name, []byte(value)); err != nil {
+		return "", fmt.Errorf("writing state: %w", err)
+	}
+	return value, nil
 }
 
 // changelogRange returns a changelog partition's first offset and its high
@@ -182,6 +210,7 @@ type restoring struct {
 	began     time.Time
 	next      atomic.Int64 // the offset that is written next
 	count     int          // records read since the last write
+	checked   int          // records of which the place was checked
 	loader    *state.Loader
 }
 
@@ -218,7 +247,19 @@ func (r *restoring) run(ctx context.Context) error {
 	return nil
 }
 
+// checkedPlaces is of how many records a restore checks that their users belong
+// to the task: where partitions were added, some of few do not.
+const checkedPlaces = 64
+
 func (r *restoring) add(rec *kgo.Record) error {
+	if r.checked < checkedPlaces {
+		r.checked++
+		key, err := schemas.DecodeStateKey(rec.Key)
+		if err == nil && kafka.Partition(key.User, r.Topics.Tasks) != r.task {
+			return fmt.Errorf("%s, partition %d, has a user who belongs to partition %d: %w",
+				rec.Topic, r.task, kafka.Partition(key.User, r.Topics.Tasks), errMoved)
+		}
+	}
 	if rec.Value == nil {
 		r.loader.Delete(rec.Key)
 	} else {
