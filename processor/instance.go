@@ -88,13 +88,13 @@ func (i *Instance) hold(seats []string) error {
 	return nil
 }
 
-// write puts the file in place whole, whatever ends the process.
+// write puts the file in place whole, whatever ends the process or the machine.
 func (i *Instance) write(seats []string) error {
 	if i.path == "" {
 		return nil
 	}
 	text := strings.Join(append([]string{i.Name}, seats...), "\n") + "\n"
-	err := os.WriteFile(i.path+".new", []byte(text), 0o600)
+	err := writeSynced(i.path+".new", text)
 	if err == nil {
 		err = os.Rename(i.path+".new", i.path)
 	}
@@ -102,6 +102,17 @@ func (i *Instance) write(seats []string) error {
 		return fmt.Errorf("writing the instance's name: %w", err)
 	}
 	return nil
+}
+
+// writeSynced writes a file that is on the disk on return: a rename may get
+// there before what it names.
+func writeSynced(path, text string) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.WriteString(text)
+	return errors.Join(err, f.Sync(), f.Close())
 }
 
 func isName(s string) bool {

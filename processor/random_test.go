@@ -41,9 +41,9 @@ func TestRandomFaults(t *testing.T) {
 
 func randomFaults(t *testing.T, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 0))
-	tasks, strays := 1+r.Int32N(4), 1+r.Int32N(6)
+	tasks, strays, workers := 1+r.Int32N(4), 1+r.Int32N(6), 1+r.IntN(4)
 	yaml := fmt.Sprintf("sources: [{topic: a}, {topic: b}]\ntraits: [{name: \"{split}\", not_served: clear}]\n"+
-		"output: {partitions: %d}\nprocessor: {session_timeout: 6s, commit_interval: %dms}\n", tasks, 1+r.IntN(500))
+		"output: {partitions: %d}\nprocessor: {workers: %d, session_timeout: 6s, commit_interval: %dms}\n", tasks, workers, 1+r.IntN(500))
 	inBubble(t, yaml, map[string]int32{"b": strays}, func(b *bubble) {
 		c := &chaos{Rand: r, b: b, in: newInput(b, seed)}
 		for range 3 + c.IntN(8) {

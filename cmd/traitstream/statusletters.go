@@ -112,7 +112,7 @@ func (c *counting) run(ctx context.Context, cl *kgo.Client, starts, ends kadm.Li
 			continue // it was added in between
 		}
 		before := c.done.Load()
-		err := kafka.ReadPartition(ctx, cl, end.Topic, end.Partition, start.Offset, end.At, func(r *kgo.Record) error {
+		err := readKept(ctx, cl, end.Topic, end.Partition, start.Offset, end.At, func(r *kgo.Record) error {
 			c.done.Store(before + r.Offset - start.Offset)
 			return count(r)
 		})
@@ -120,6 +120,19 @@ func (c *counting) run(ctx context.Context, cl *kgo.Client, starts, ends kadm.Li
 			return fmt.Errorf("counting dead letters (--dead-letters none leaves them out): %w", err)
 		}
 		c.done.Store(before + end.At - start.Offset)
+	}
+	return nil
+}
+
+// readKept reads what a topic's retention leaves of a range of offsets.
+func readKept(ctx context.Context, cl *kgo.Client, topic string, partition int32, from, to int64, fn func(*kgo.Record) error) error {
+	for from < to {
+		err := kafka.ReadPartition(ctx, cl, topic, partition, from, to, fn)
+		var gone *kafka.OutOfRangeError
+		if !errors.As(err, &gone) || gone.Start <= gone.Offset {
+			return err
+		}
+		from = gone.Start
 	}
 	return nil
 }
