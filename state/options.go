@@ -4,6 +4,7 @@ import (
 	"errors"
 	"log/slog"
 	"runtime"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 	"github.com/cockroachdb/pebble/v2/bloom"
@@ -54,7 +55,7 @@ func (o Options) onDisk() bool { return o.fs == vfs.Default }
 
 // pebble returns the settings of the store. DESIGN.md has the reasons at
 // length.
-func (o Options) pebble(f *fuse) *pebble.Options {
+func (o Options) pebble(f *fuse, opened *atomic.Bool) *pebble.Options {
 	p := &pebble.Options{
 		// Named, so that a new release of the library does not move the files
 		// to a format that the release before cannot read.
@@ -69,8 +70,13 @@ func (o Options) pebble(f *fuse) *pebble.Options {
 		L0CompactionThreshold: 4,
 		L0StopWritesThreshold: 24,
 		// One compaction beside the workers; up to half of the cores when it
-		// falls behind.
+		// falls behind. None while the store opens, which would wait for its
+		// end: after a crash that is most of the way back to work. The first
+		// flush starts them.
 		CompactionConcurrencyRange: func() (int, int) {
+			if !opened.Load() {
+				return 0, 1
+			}
 			return 1, max(1, runtime.GOMAXPROCS(0)/2)
 		},
 		// The log is not synced by commits. Writing it back as it grows keeps

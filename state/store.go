@@ -6,6 +6,7 @@ import (
 	"io"
 	"iter"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cockroachdb/pebble/v2"
 
@@ -69,7 +70,8 @@ func (s *Store) open() error {
 		return err
 	}
 	var db *pebble.DB
-	o := s.opts.pebble(s.fuse)
+	var opened atomic.Bool
+	o := s.opts.pebble(s.fuse, &opened)
 	err := s.fuse.run(func() (err error) {
 		db, err = pebble.Open(f.store(), o)
 		return err
@@ -77,6 +79,7 @@ func (s *Store) open() error {
 	if err != nil {
 		return s.explain(err)
 	}
+	opened.Store(true)
 	s.db = db
 	s.tables.fs = o.FS
 	s.tables.options = o.MakeWriterOptions(0, db.TableFormat())
