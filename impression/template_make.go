@@ -77,16 +77,16 @@ func (m *maker) object(i int, number uint8) int {
 func (m *maker) value(i int, number uint8, n name) int {
 	var end int
 	var f flags
-	switch c := m.s.data[i]; {
-	case c == '{':
+	switch m.s.data[i] {
+	case '{':
 		end = m.object(i, m.inner(number, n))
-	case c == '[':
+	case '[':
 		end = m.array(i)
-	case c == '"':
+	case '"':
 		end, f = m.s.str(i)
 		m.ok = m.ok && f&escaped == 0
 		m.add(sampleValue{token: token{i, end, f}, from: i + 1, to: end - 1, object: number, name: n})
-	case c == 't' || c == 'f' || c == 'n':
+	case 't', 'f', 'n':
 		end, _ = m.s.value(i, 0)
 	default:
 		end = m.s.number(i)

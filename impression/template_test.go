@@ -150,11 +150,11 @@ func BenchmarkStream(b *testing.B) {
 				i, i%20, 1772446530123+i)
 		},
 	}
-	for name, make := range streams {
+	for name, event := range streams {
 		var records [][]byte
 		size := 0
 		for i := range 1000 {
-			records = append(records, make(i))
+			records = append(records, event(i))
 			size += len(records[i])
 		}
 		filter := Filter{Events: []string{"get_treatment"}}

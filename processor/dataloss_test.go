@@ -17,7 +17,7 @@ func TestSourceLosesItsEnd(t *testing.T) {
 	const lost = 3 // from here on
 	w, c := newFaultyWorld(t, "", 1)
 	var armed atomic.Bool
-	c.ControlKey(kmsg.OffsetForLeaderEpoch.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // the order is that of kfake
+	c.ControlKey(kmsg.OffsetForLeaderEpoch.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
 		if !armed.Load() {
 			return nil, nil, false

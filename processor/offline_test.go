@@ -51,7 +51,7 @@ func TestStartWithAPartitionWithoutALeader(t *testing.T) {
 		lost := details.Topics["b"].Partitions[1]
 		lost.Leader, lost.Err = -1, kerr.LeaderNotAvailable
 		details.Topics["b"].Partitions[1] = lost
-		b.cluster.ControlKey(kmsg.Metadata.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // the order is that of kfake
+		b.cluster.ControlKey(kmsg.Metadata.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
 			b.cluster.KeepControl()
 			return metadataOf(r.(*kmsg.MetadataRequest), details), nil, true
 		})

@@ -31,6 +31,9 @@ const (
 	// fetchWait is how long a fetch without records stays open, and so how long
 	// a task that has been restored may wait for a fetch that includes it.
 	fetchWait = 200 * time.Millisecond
+	// heartbeat is how often a member hears what the group does. A task that
+	// moves rests from its revoke until the one that gets it has heard of that.
+	heartbeat = 500 * time.Millisecond
 )
 
 // seat is a worker's place in the group and its transactional producer, a client
@@ -125,7 +128,7 @@ func (w *worker) consumerOptions(starts *starts) []kgo.Opt {
 		kgo.InstanceID(w.seatName),
 		kgo.Balancers(group.Balancer{Tasks: w.o.Topics.Tasks, Member: w.member()}),
 		kgo.SessionTimeout(session),
-		kgo.HeartbeatInterval(min(3*time.Second, session/4)),
+		kgo.HeartbeatInterval(heartbeat),
 		kgo.DisableAutoCommit(),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.BlockRebalanceOnPoll(),

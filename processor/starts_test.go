@@ -166,7 +166,7 @@ func TestLatestAtTheSameTime(t *testing.T) {
 	looked, goOn := make(chan struct{}), make(chan struct{})
 	looks := 0
 	var free atomic.Bool
-	c.ControlKey(kmsg.ListOffsets.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // the order is that of kfake
+	c.ControlKey(kmsg.ListOffsets.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
 		c.KeepControl()
 		req := r.(*kmsg.ListOffsetsRequest)
 		if len(req.Topics) != 1 || req.Topics[0].Partitions[0].Timestamp != -1 {

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -32,7 +33,7 @@ func TestMeterLogs(t *testing.T) {
 			<-time.After(time.Minute)
 			return context.Canceled
 		})
-		if err != context.Canceled {
+		if !errors.Is(err, context.Canceled) {
 			t.Errorf("got %v", err)
 		}
 		// Twelve seconds of work, and the first look comes after a tenth of one.

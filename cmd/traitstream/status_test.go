@@ -53,7 +53,7 @@ func (w *statusWorld) hold() {
 	}
 	id := [16]byte(topics["traitstream-last-seen-changelog"].ID)
 	w.held.Store(true)
-	w.cluster.ControlKey(kmsg.Fetch.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // the order is that of kfake
+	w.cluster.ControlKey(kmsg.Fetch.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		w.cluster.KeepControl()
 		fetch := req.(*kmsg.FetchRequest)
 		if !w.held.Load() || len(fetch.Topics) != 1 || fetch.Topics[0].TopicID != id {
@@ -151,7 +151,7 @@ func TestStatusWaitsForARebalance(t *testing.T) {
 	w.create("impressions", 2)
 	succeed(t, "run", "-c", w.config, "--until-caught-up")
 	asked := 0
-	w.cluster.ControlKey(kmsg.DescribeGroups.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) { //nolint:revive // the order is that of kfake
+	w.cluster.ControlKey(kmsg.DescribeGroups.Int16(), func(req kmsg.Request) (kmsg.Response, error, bool) {
 		asked++
 		group := kmsg.NewDescribeGroupsResponseGroup()
 		group.Group, group.State = "traitstream", groupPreparing
@@ -167,7 +167,7 @@ func TestStatusWaitsForARebalance(t *testing.T) {
 // page returns a page with its status.
 func page(t *testing.T, address, path string) (int, string) {
 	t.Helper()
-	resp, err := http.Get("http://" + address + path) //nolint:noctx // it ends with the listener
+	resp, err := http.Get("http://" + address + path)
 	if err != nil {
 		t.Fatal(err)
 	}

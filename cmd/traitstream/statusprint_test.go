@@ -51,8 +51,8 @@ func reportOf() *statusReport {
 	return r
 }
 
-// print returns what a report looks like.
-func (r *statusReport) print(t *testing.T, format string) string {
+// printed returns what a report looks like.
+func (r *statusReport) printed(t *testing.T, format string) string {
 	t.Helper()
 	var out bytes.Buffer
 	if err := (&Main{Stdout: &out, format: format}).printStatus(r); err != nil {
@@ -63,7 +63,7 @@ func (r *statusReport) print(t *testing.T, format string) string {
 
 func TestStatusGolden(t *testing.T) {
 	for format, file := range map[string]string{"text": "testdata/status.txt", "json": "testdata/status.jsonl"} {
-		got := reportOf().print(t, format)
+		got := reportOf().printed(t, format)
 		if *rewrite {
 			if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
 				t.Fatal(err)
@@ -81,7 +81,7 @@ func TestStatusGolden(t *testing.T) {
 
 // Each line of JSON is an object: one for each task, then one for all.
 func TestStatusJSONLines(t *testing.T) {
-	lines := strings.Split(strings.TrimSpace(reportOf().print(t, "json")), "\n")
+	lines := strings.Split(strings.TrimSpace(reportOf().printed(t, "json")), "\n")
 	if len(lines) != 5 {
 		t.Fatalf("%d lines, want 5", len(lines))
 	}
@@ -121,7 +121,7 @@ func TestStatusSentences(t *testing.T) {
 	} {
 		r := newStatusReport("app", topics)
 		r.fill("inbox", c.group, nil, nil, statusNow)
-		got := r.print(t, "text")
+		got := r.printed(t, "text")
 		for _, want := range c.want {
 			if !strings.Contains(got, want) {
 				t.Errorf("%s: %q is missing in\n%s", name, want, got)
@@ -134,7 +134,7 @@ func TestStatusSentences(t *testing.T) {
 	r := newStatusReport("app", &kafka.Topics{Tasks: 2, Inbox: kafka.Topic{Missing: true}})
 	r.Letters = &lettersReport{}
 	want := "no process of app has run yet: its topics are missing, and the first `traitstream run` creates them\nno dead letters\n"
-	if got := r.print(t, "text"); got != want {
+	if got := r.printed(t, "text"); got != want {
 		t.Errorf("before the first run: %q, want %q", got, want)
 	}
 }
