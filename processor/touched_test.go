@@ -1,0 +1,71 @@
+package processor
+
+import (
+	"errors"
+	"testing"
+
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"traitstream/impression"
+	"traitstream/trait"
+)
+
+// A batch writes for tasks that are here, restored, and of which it has read
+// something: without an offset of the task's own the transaction would not be
+// fenced.
+func TestTouched(t *testing.T) {
+	for name, c := range map[string]struct {
+		read []int32
+		task *task
+		want error
+	}{
+		"read and here":             {[]int32{0, 1}, &task{number: 1, ready: true}, nil},
+		"nothing is read of it":     {[]int32{0}, &task{number: 1, ready: true}, errNotOwner},
+		"it is not here":            {[]int32{0, 1}, nil, errNotOwner},
+		"its restore has not ended": {[]int32{0, 1}, &task{number: 1}, errNotOwner},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := newWorld(t, "", 2).member("")
+			defer m.close()
+			w := m.workers[0]
+			w.renew()
+			if c.task != nil {
+				w.tasks.owned[1] = c.task
+			}
+			for _, number := range c.read {
+				w.batch.spans = append(w.batch.spans, span{partition: partition{"impressions", number}})
+			}
+			slot := w.state.Want(1, trait.Key{Identity: impression.User, User: []byte("u"), Trait: []byte("f")})
+			if err := w.state.Load(); err != nil {
+				t.Fatal(err)
+			}
+			w.state.Touch(slot)
+			touched, err := w.touched()
+			if !errors.Is(err, c.want) || err == nil && (len(touched) != 1 || touched[0] != c.task) {
+				t.Errorf("it touches %v, %v", touched, err)
+			}
+		})
+	}
+}
+
+// The group's generation keeps out a member that was expelled while it stood
+// still with a batch that another one has read since, also where nobody could
+// tell that it is gone, and so nobody has fenced its producer.
+func TestGenerationFences(t *testing.T) {
+	inBubble(t, bubbleYAML, map[string]int32{"b": 5}, func(b *bubble) {
+		unknown := b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.DescribeGroups}, Err: kerr.GroupAuthorizationFailed, Count: -1})
+		blind := b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.TxnOffsetCommit}, Observe: true, Count: -1, When: func(r kmsg.Request) bool {
+			req := r.(*kmsg.TxnOffsetCommitRequest)
+			return req.MemberID == "" || req.Generation < 0 || req.InstanceID == nil
+		}})
+		meet(b, merged, incidents["it stands still for longer than its session, and others take over"], 3)
+		if n := blind.Hits(); n > 0 {
+			t.Errorf("%d transactions do not say by which member, of which generation, they are", n)
+		}
+		if unknown.Hits() == 0 {
+			t.Error("nobody has looked for dead members")
+		}
+	})
+}
