@@ -79,8 +79,12 @@ func (b *bubble) settle() {
 	}
 }
 
+// caughtUp waits until the processes have merged all that was put. In a bubble
+// that gets nowhere time would go by for ever.
 func (b *bubble) caughtUp(ctx context.Context) {
 	b.t.Helper()
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Minute)
+	defer cancel()
 	if err := b.alive[0].WaitUntilCaughtUp(ctx); err != nil {
 		b.t.Fatal(err)
 	}
