@@ -9,8 +9,11 @@ import (
 	"time"
 )
 
-// oneWorker is a bubble's configuration with one worker a process.
-var oneWorker = strings.Replace(bubbleYAML, "{session_timeout", "{workers: 1, session_timeout", 1)
+// A bubble's configuration with one worker a process, and with two.
+var (
+	oneWorker  = strings.Replace(bubbleYAML, "{session_timeout", "{workers: 1, session_timeout", 1)
+	twoWorkers = strings.Replace(bubbleYAML, "{session_timeout", "{workers: 2, session_timeout", 1)
+)
 
 // here returns a worker's tasks, by number.
 func (w *worker) here() []int32 {
@@ -58,7 +61,7 @@ func TestRebalanceWaitsForTheBatch(t *testing.T) {
 // A worker whose tasks another worker of the process was given, while it stood
 // still between commit and apply, does not write to their state any more.
 func TestLateApply(t *testing.T) {
-	inBubble(t, strings.Replace(bubbleYAML, "{session_timeout", "{workers: 2, session_timeout", 1), map[string]int32{"b": 5}, func(b *bubble) {
+	inBubble(t, twoWorkers, map[string]int32{"b": 5}, func(b *bubble) {
 		in := newInput(b, 7)
 		var late atomic.Bool
 		p := b.start(b.t.TempDir(), func(p *process) {

@@ -3,7 +3,6 @@ package processor
 import (
 	"fmt"
 	"slices"
-	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -102,8 +101,7 @@ func TestRestoreWhileMarkersLag(t *testing.T) {
 // While a task's state is restored its inputs are not read, and the worker's
 // other tasks go on.
 func TestInputsWaitForTheRestore(t *testing.T) {
-	yaml := strings.Replace(bubbleYAML, "{session_timeout", "{workers: 1, session_timeout", 1)
-	inBubble(t, yaml, map[string]int32{"b": 5}, func(b *bubble) {
+	inBubble(t, oneWorker, map[string]int32{"b": 5}, func(b *bubble) {
 		in := newInput(b, 11)
 		in.put(100)
 		first := b.start(b.t.TempDir(), func(p *process) { p.o.Leave = true })
