@@ -138,7 +138,7 @@ func meet(b *bubble, at boundary, what incident, batch int) {
 	b.pass(40 * time.Second)
 	in.put(20)
 	b.settle()
-	b.check()
+	b.check(b.dirs...)
 }
 
 // Each error that a broker may answer at each step is met once and survived.

@@ -26,6 +26,7 @@ type bubble struct {
 	cluster *kfake.Cluster
 	net     *kfake.VirtualNetwork
 	alive   []*process
+	dirs    []string // of all processes that ever were
 
 	mu    sync.Mutex
 	heard map[string]time.Time // when each member was last heard of

@@ -44,6 +44,9 @@ func (b *bubble) start(dir string, setup func(*process)) *process {
 		p.err = p.Run(ctx)
 	}()
 	b.alive = append(b.alive, p)
+	if !slices.Contains(b.dirs, dir) {
+		b.dirs = append(b.dirs, dir)
+	}
 	return p
 }
 

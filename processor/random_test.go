@@ -53,7 +53,7 @@ func randomFaults(t *testing.T, seed uint64) {
 		}
 		c.calm()
 		b.settle()
-		b.check(c.dirs...)
+		b.check(b.dirs...)
 	})
 }
 
@@ -62,7 +62,6 @@ type chaos struct {
 	*rand.Rand
 	b      *bubble
 	in     *input
-	dirs   []string // of all processes that ever were
 	free   []string // of those that are gone
 	faults []*kfake.FaultHandle
 	over   atomic.Bool
@@ -110,9 +109,7 @@ func (c *chaos) start() {
 		c.run(dir)
 		return
 	}
-	dir := c.b.t.TempDir()
-	c.dirs = append(c.dirs, dir)
-	c.run(dir)
+	c.run(c.b.t.TempDir())
 }
 
 func (c *chaos) run(dir string) { c.b.start(dir, nil) }
