@@ -3,6 +3,8 @@ package processor
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -24,7 +26,6 @@ type tasks struct {
 	placed bool // whether the group has given an assignment, an empty one too
 	owned  map[int32]*task
 
-	// Not under mu, which dropLocked holds for as long as a restore takes to end.
 	wakeMu sync.Mutex
 	wake   func() // ends the poll that is under way
 }
@@ -59,11 +60,12 @@ func newTasks(o *Options, owners *owners, r *restorer) *tasks {
 // source has just been given.
 func (t *tasks) assigned(_ context.Context, cl *kgo.Client, partitions map[string][]int32) {
 	t.o.Metrics.rebalances.Inc()
+	numbers := partitions[t.o.Topics.Inbox.Name]
+	t.drop(numbers)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.placed = true
 	defer t.wakeUp()
-	numbers := partitions[t.o.Topics.Inbox.Name]
 	if len(numbers) == 0 {
 		return
 	}
@@ -73,7 +75,6 @@ func (t *tasks) assigned(_ context.Context, cl *kgo.Client, partitions map[strin
 		t.restorer.fenceDead(t.ctx, numbers)
 	})
 	for _, number := range numbers {
-		t.dropLocked(number)
 		cl.PauseFetchPartitions(t.o.partitions(number))
 		ctx, cancel := context.WithCancel(t.ctx)
 		task := &task{number: number, cancel: cancel, done: make(chan struct{})}
@@ -101,26 +102,29 @@ func (t *tasks) assigned(_ context.Context, cl *kgo.Client, partitions map[strin
 // revoked is called by the client when partitions go, never between a poll and
 // the apply of its batch.
 func (t *tasks) revoked(_ context.Context, _ *kgo.Client, partitions map[string][]int32) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	defer t.wakeUp()
-	for _, number := range partitions[t.o.Topics.Inbox.Name] {
-		t.dropLocked(number)
-	}
+	t.drop(partitions[t.o.Topics.Inbox.Name])
+	t.wakeUp()
 }
 
-// dropLocked forgets a task. Its restore, if one runs, has ended on return: two
-// of them must not write the same task's state.
-func (t *tasks) dropLocked(number int32) {
-	task := t.owned[number]
-	if task == nil {
-		return
+// drop forgets those of some tasks that are here. Their restores have ended on
+// return: two of them must not write the same task's state. Others are not kept
+// waiting meanwhile, since a restore may itself wait for a broker that is away.
+func (t *tasks) drop(numbers []int32) {
+	var dropped []*task
+	t.mu.Lock()
+	for _, number := range numbers {
+		if task := t.owned[number]; task != nil {
+			delete(t.owned, number)
+			task.cancel()
+			dropped = append(dropped, task)
+		}
 	}
-	delete(t.owned, number)
-	task.cancel()
-	<-task.done
-	t.owners.release(task)
-	t.o.Metrics.forget(number)
+	t.mu.Unlock()
+	for _, task := range dropped {
+		<-task.done
+		t.owners.release(task)
+		t.o.Metrics.forget(task.number)
+	}
 }
 
 // resume lets the tasks run whose restore has ended.
@@ -213,11 +217,10 @@ func (t *tasks) wakeUp() {
 // forget drops every task, when the seat's clients are gone.
 func (t *tasks) forget() {
 	t.mu.Lock()
-	defer t.mu.Unlock()
-	for number := range t.owned {
-		t.dropLocked(number)
-	}
+	numbers := slices.Collect(maps.Keys(t.owned))
 	t.placed = false
+	t.mu.Unlock()
+	t.drop(numbers)
 }
 
 // close ends the restores.
