@@ -36,8 +36,9 @@ type ledger struct {
 	consumer *kgo.Client
 	joined   chan struct{} // closed when there is a consumer: it may call back before it is returned
 
-	mu    sync.Mutex
-	notes map[partition]string
+	mu     sync.Mutex
+	notes  map[partition]string
+	member string // under which the group gave out the partitions that are here
 }
 
 // The versions of requests that name topics, not their ids, and take part in
@@ -62,6 +63,30 @@ func (l *ledger) noteOf(p partition) *string {
 	return &text
 }
 
+// assigned keeps the membership under which partitions come, where none are here.
+// A member that is forgotten while it joins goes on under another one, with what
+// it had, though others may have had it meanwhile: nothing of that counts.
+func (l *ledger) assigned(cl *kgo.Client) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.member == "" {
+		l.member, _ = cl.GroupMetadata()
+	}
+}
+
+// lost forgets the membership with all of its partitions.
+func (l *ledger) lost() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.member = ""
+}
+
+func (l *ledger) membership() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.member
+}
+
 // groupPatience is how long a commit waits for the client to hear of a rebalance
 // that the group's coordinator has begun or ended.
 const groupPatience = time.Second
@@ -72,17 +97,17 @@ const groupPatience = time.Second
 // away waits for the batch.
 func (l *ledger) attempt(ctx context.Context, send func(member string, generation int32) error) error {
 	<-l.joined
-	first, _ := l.consumer.GroupMetadata()
+	own := l.membership()
 	for deadline := time.Now().Add(groupPatience); ; {
 		member, generation := l.consumer.GroupMetadata()
 		err := error(kerr.UnknownMemberID)
-		if member == first && member != "" {
+		if member == own {
 			err = send(member, generation)
 		}
 		if err == nil {
 			return nil
 		}
-		if now, _ := l.consumer.GroupMetadata(); now != first && errors.Is(err, kerr.FencedInstanceID) {
+		if now, _ := l.consumer.GroupMetadata(); now != own && errors.Is(err, kerr.FencedInstanceID) {
 			err = kerr.UnknownMemberID // by the client itself, which was expelled and joins anew
 		}
 		passing := errors.Is(err, kerr.IllegalGeneration) || errors.Is(err, kerr.RebalanceInProgress)

@@ -53,7 +53,7 @@ func TestCommitUnderOneMembership(t *testing.T) {
 		defer client.Close()
 		member := func() string { id, _ := client.GroupMetadata(); return id }
 		until(b.t, "it has joined", func() bool { return member() != "" })
-		l := &ledger{group: b.cfg.Group(), consumer: client, joined: make(chan struct{})}
+		l := &ledger{group: b.cfg.Group(), consumer: client, joined: make(chan struct{}), member: member()}
 		close(l.joined)
 		sent := 0
 		err = l.attempt(b.t.Context(), func(id string, _ int32) error {

@@ -132,9 +132,15 @@ func (w *worker) consumerOptions(starts *starts) []kgo.Opt {
 		kgo.DisableAutoCommit(),
 		kgo.FetchIsolationLevel(kgo.ReadCommitted()),
 		kgo.BlockRebalanceOnPoll(),
-		kgo.OnPartitionsAssigned(w.tasks.assigned),
+		kgo.OnPartitionsAssigned(func(ctx context.Context, cl *kgo.Client, partitions map[string][]int32) {
+			starts.ledger.assigned(cl)
+			w.tasks.assigned(ctx, cl, partitions)
+		}),
 		kgo.OnPartitionsRevoked(w.tasks.revoked),
-		kgo.OnPartitionsLost(w.tasks.revoked),
+		kgo.OnPartitionsLost(func(ctx context.Context, cl *kgo.Client, partitions map[string][]int32) {
+			w.tasks.revoked(ctx, cl, partitions)
+			starts.ledger.lost()
+		}),
 		kgo.OnOffsetsFetched(starts.fetched),
 		kgo.AdjustFetchOffsetsFn(starts.adjust),
 		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()),

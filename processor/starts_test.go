@@ -127,6 +127,7 @@ func (m *member) joins() (l *ledger, leave func()) {
 	}
 	l = &ledger{group: m.w.cfg.Group(), producer: producer, consumer: client, joined: make(chan struct{}), notes: map[partition]string{}}
 	close(l.joined)
+	l.assigned(client)
 	return l, func() { client.Close(); producer.Close() }
 }
 
