@@ -42,7 +42,7 @@ func TestRebalanceWaitsForTheBatch(t *testing.T) {
 				meet(b, at, incident{
 					at: func(b *bubble, p *process) error {
 						before := p.workers[0].here()
-						b.pause(4 * time.Second)
+						b.pass(4 * time.Second)
 						if info := b.cluster.GroupInfo(b.cfg.Group()); len(info.Members) != 2 {
 							b.t.Errorf("the other process has not come: %s", b.group())
 						}
@@ -72,7 +72,7 @@ func TestLateApply(t *testing.T) {
 				if err := p.leave(b.t.Context(), []string{p.workers[0].seatName}); err != nil {
 					b.t.Error(err)
 				}
-				b.pause(5 * time.Second)
+				b.pass(5 * time.Second)
 				if other := p.workers[1]; len(other.here()) != 3 || !other.tasks.ready() {
 					b.t.Errorf("the other worker has the tasks %v", other.here())
 				}
