@@ -93,6 +93,7 @@ type Output struct {
 // State is the local store.
 type State struct {
 	Dir         string        // absolute
+	Memory      int64         // for what the store holds of itself in memory, bytes; 32 MiB to 1 TiB
 	KeepRevoked time.Duration // how long a task that went elsewhere stays on disk; 0 to 365 days
 }
 

@@ -22,7 +22,7 @@ func defaults() *Config {
 			Format:   impression.Auto,
 			Identity: impression.User,
 		}}},
-		State: State{Dir: "traitstream-data", KeepRevoked: time.Hour},
+		State: State{Dir: "traitstream-data", Memory: 256 << 20, KeepRevoked: time.Hour},
 		Processor: Processor{
 			CommitInterval: 100 * time.Millisecond,
 			SessionTimeout: 15 * time.Second,

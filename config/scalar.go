@@ -101,6 +101,24 @@ func (r *reader) duration(n *yaml.Node, name string, low, high time.Duration) (t
 	return value, true
 }
 
+// size returns a size in bytes, from low to high.
+func (r *reader) size(n *yaml.Node, name string, low, high int64) (int64, bool) {
+	text, ok := r.word(n, name)
+	if !ok {
+		return 0, false
+	}
+	value, err := parseSize(text)
+	if err != nil {
+		r.refuse(n, "%s: %v", name, err)
+		return 0, false
+	}
+	if value < low || value > high {
+		r.refuse(n, "%s must be from %s to %s, not %q", name, formatSize(low), formatSize(high), text)
+		return 0, false
+	}
+	return value, true
+}
+
 // choice returns one of the allowed words; those of later are known to the
 // contract, but not to this version.
 func (r *reader) choice(n *yaml.Node, name string, allowed []string, later ...string) (string, bool) {

@@ -52,6 +52,7 @@ func (r *reader) settings() map[string]setting {
 		"schema_registry.url": r.textInto(new(string), webAddress),
 
 		"state.dir":          r.pathInto(&c.State.Dir),
+		"state.memory":       r.sizeInto(&c.State.Memory, 32<<20, 1<<40),
 		"state.keep_revoked": r.durationInto(&c.State.KeepRevoked, 0, 365*day),
 
 		"processor.workers":         r.numberInto(0, 1024, func(v int64) { c.Processor.Workers = int(v) }),
@@ -128,6 +129,14 @@ func (r *reader) numberInto(low, high int64, set func(int64)) setting {
 func (r *reader) durationInto(to *time.Duration, low, high time.Duration) setting {
 	return setting{single, func(n *yaml.Node, path string) {
 		if value, ok := r.duration(n, path, low, high); ok {
+			*to = value
+		}
+	}}
+}
+
+func (r *reader) sizeInto(to *int64, low, high int64) setting {
+	return setting{single, func(n *yaml.Node, path string) {
+		if value, ok := r.size(n, path, low, high); ok {
 			*to = value
 		}
 	}}

@@ -13,6 +13,10 @@ const generation = 0
 // if it makes one. What the topics would refuse by its size is undone and
 // refused.
 func (w *worker) merge(s *sighting) {
+	if outcome, ok := w.state.Move(s.slot, &s.seen, w.out.roomy); ok {
+		w.in.settle(s, resultOf(outcome, s.seen.Value == nil))
+		return
+	}
 	rec := w.state.Record(s.slot)
 	before := *rec
 	outcome := rec.Merge(w.o.Config.App, s.key, s.seen, s.facts, generation)

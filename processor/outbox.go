@@ -37,6 +37,7 @@ type outbox struct {
 	tally   *tally
 	records []*kgo.Record
 	arena   []byte // keys and values
+	roomy   int    // bytes of key and value up to which fits holds for sure
 
 	mu      sync.Mutex
 	limits  map[string]int32 // max.message.bytes by topic
@@ -50,13 +51,14 @@ func newOutbox(o *Options, t *tally, before *outbox) *outbox {
 	out := &outbox{o: o, tally: t, limits: map[string]int32{}, next: map[int32]int64{}}
 	if before != nil {
 		before.mu.Lock()
-		defer before.mu.Unlock()
 		out.limits = maps.Clone(before.limits)
-		return out
+		before.mu.Unlock()
+	} else {
+		for _, topic := range []kafka.Topic{o.Topics.Traits, o.Topics.Changelog, o.Topics.Inbox, o.Topics.DeadLetters} {
+			out.limits[topic.Name] = topic.MaxMessageBytes
+		}
 	}
-	for _, topic := range []kafka.Topic{o.Topics.Traits, o.Topics.Changelog, o.Topics.Inbox, o.Topics.DeadLetters} {
-		out.limits[topic.Name] = topic.MaxMessageBytes
-	}
+	out.roomy = (int(out.limit(o.Topics.Changelog.Name)) - recordOverhead) / 3
 	return out
 }
 

@@ -64,20 +64,20 @@ type Processor struct {
 func New(o Options) *Processor {
 	p := &Processor{o: o}
 	p.owners, p.restorer = newOwners(o.Store), newRestorer(&p.o)
-	for n := range workers(&o) {
+	for n := range Workers(o.Config, o.Topics.Tasks) {
 		p.workers = append(p.workers, newWorker(&p.o, n, p.owners, p.restorer))
 	}
 	return p
 }
 
-// workers returns how many a process has: what is configured or one per core,
-// and no more than there are tasks, which a worker can't share.
-func workers(o *Options) int {
-	n := o.Config.Processor.Workers
+// Workers returns how many workers a process has: what is configured or one per
+// core, and no more than there are tasks, which a worker can't share.
+func Workers(c *config.Config, tasks int32) int {
+	n := c.Processor.Workers
 	if n == 0 {
 		n = runtime.GOMAXPROCS(0)
 	}
-	return max(1, min(n, int(o.Topics.Tasks)))
+	return max(1, min(n, int(tasks)))
 }
 
 // Ready tells whether the group has given every worker an assignment, an empty

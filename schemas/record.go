@@ -165,3 +165,24 @@ func (in *reader) facts(f, old *trait.Facts, seenAt int64) {
 	f.Place.Index = in.int32()
 	f.Place.Timestamp = in.varint() + seenAt
 }
+
+// LastSeen returns what a record has last seen, but for its time and version,
+// which come before it in the record. It is false where something else was sent
+// last, or nothing, or the record is of another release.
+func LastSeen(b []byte) (trait.Register, bool) {
+	if len(b) < 2 || b[0] != recordVersion || b[1]&(sent|seenIsEmitted) != sent|seenIsEmitted {
+		return trait.Register{}, false
+	}
+	flags := b[1]
+	in := reader{rest: b[2:]}
+	r := trait.Register{SeenAt: in.varint(), Version: in.varint(), Value: in.bytes()}
+	switch {
+	case flags&treatmentInSeen == 0:
+		r.Treatment = in.bytes()
+	case isQuoted(r.Value):
+		r.Treatment = unquoted(r.Value)
+	default:
+		in.failed = true
+	}
+	return r, !in.failed
+}

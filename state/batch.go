@@ -31,11 +31,13 @@ func (s *Store) newBatch() *pebble.Batch {
 
 // Put sets the record under a task's state key. Both slices are copied.
 func (b *Batch) Put(task int32, key, value []byte) {
+	b.s.holders.take(task, nil)
 	b.set(b.recordKey(task, key), value)
 }
 
 // Delete removes the record under a task's state key.
 func (b *Batch) Delete(task int32, key []byte) {
+	b.s.holders.take(task, nil)
 	b.note(b.b.Delete(b.recordKey(task, key), nil))
 }
 

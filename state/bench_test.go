@@ -96,17 +96,22 @@ func benchPut(b *testing.B, s *Store, next func() int) {
 	r := record("off", 1_772_446_530_124)
 	cps := map[int32]Checkpoint{}
 	b.ReportAllocs()
+	slots := make([]Slot, benchBatch)
 	for n := int64(0); b.Loop(); n++ {
 		b.StopTimer()
-		for range benchBatch {
+		for j := range slots {
 			i := next()
-			*o.Record(o.Want(benchTask(i), benchKey(i))) = r
+			slots[j] = o.Want(benchTask(i), benchKey(i))
+		}
+		must(b, o.Load())
+		for _, slot := range slots {
+			*o.Record(slot) = r
 		}
 		for task := range int32(benchTasks) {
 			cps[task] = at(n)
 		}
 		b.StartTimer()
-		for slot := range Slot(o.entries.used) {
+		for _, slot := range slots {
 			o.Touch(slot)
 		}
 		must(b, o.Apply(cps))

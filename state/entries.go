@@ -5,40 +5,49 @@ import "traitstream/trait"
 const (
 	blockEntries = 512
 	keptBlocks   = 64
+	entryBytes   = 64
 )
 
-// entry is a record of an overlay.
+// entry is a record of a generation. It points nowhere: there are many, and the
+// collector would follow each.
 type entry struct {
-	task   int32
-	dirty  bool
-	key    []byte // as in the store
-	value  []byte // the encoded record; nil until it is asked for
-	record trait.Record
+	key, value       ref
+	keyLen, valueLen uint32 // no value: the store has none
+	valueCap         uint32
+	record           Slot  // plus one, of the decoded record; 0: there is none
+	seenAt, version  int64 // of the register seen; those of the value may be older
+	task             int32
+	epoch            uint32 // of the task when this was loaded
+	dirty            bool
+	moved            bool // seenAt and version are not those of the value
 }
 
-// entries is a list whose elements stay where they are.
-type entries struct {
-	blocks []*[blockEntries]entry
+// list holds elements that stay where they are, in blocks.
+type list[T any] struct {
+	blocks []*[blockEntries]T
 	used   int
 }
 
-func (l *entries) add(e entry) Slot {
+type (
+	entries = list[entry]
+	records = list[trait.Record]
+)
+
+func (l *list[T]) add() Slot {
 	if l.used == len(l.blocks)*blockEntries {
-		l.blocks = append(l.blocks, new([blockEntries]entry))
+		l.blocks = append(l.blocks, new([blockEntries]T))
 	}
-	slot := Slot(l.used)
 	l.used++
-	*l.at(slot) = e
-	return slot
+	return Slot(l.used - 1)
 }
 
-func (l *entries) at(s Slot) *entry { return &l.blocks[s/blockEntries][s%blockEntries] }
+func (l *list[T]) at(s Slot) *T { return &l.blocks[s/blockEntries][s%blockEntries] }
 
-// reset empties the list, so that it holds on to nobody's memory. It keeps
-// blocks for the next use, up to a bound.
-func (l *entries) reset() {
-	clear(l.blocks[min(len(l.blocks), keptBlocks):])
-	l.blocks = l.blocks[:min(len(l.blocks), keptBlocks)]
+// reset empties the list, so that it holds on to nobody's memory. It keeps some
+// blocks for the next use.
+func (l *list[T]) reset(kept int) {
+	clear(l.blocks[min(len(l.blocks), kept):])
+	l.blocks = l.blocks[:min(len(l.blocks), kept)]
 	for i := 0; i*blockEntries < l.used && i < len(l.blocks); i++ {
 		clear(l.blocks[i][:])
 	}

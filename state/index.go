@@ -8,10 +8,11 @@ import (
 const (
 	leastIndex = 1 << 10
 	keptIndex  = 1 << 18 // 2 MiB
+	cellBytes  = 8
 )
 
 // index finds the slot of a key: a hash table with open addressing over the
-// overlay's entries. Go's map would need a string of its own for each key.
+// a generation's entries. Go's map would need a string of its own for each key.
 type index struct {
 	seed  maphash.Seed
 	table []cell // a power of two, at most half full
@@ -23,8 +24,8 @@ type cell struct {
 	slot int32 // plus one; 0 is a free cell
 }
 
-func newIndex() index {
-	return index{seed: maphash.MakeSeed(), table: make([]cell, leastIndex)}
+func newIndex(seed maphash.Seed) index {
+	return index{seed: seed, table: make([]cell, leastIndex)}
 }
 
 func (x *index) hash(key []byte) uint32 { return uint32(maphash.Bytes(x.seed, key)) }
@@ -70,9 +71,9 @@ func (x *index) grow() {
 func (x *index) home(hash uint32) int { return int(hash) & (len(x.table) - 1) }
 func (x *index) next(i int) int       { return (i + 1) & (len(x.table) - 1) }
 
-// reset empties the index. It keeps memory for the next use, up to a bound.
-func (x *index) reset() {
-	if len(x.table) > keptIndex {
+// reset empties the index. It keeps the memory of some cells for the next use.
+func (x *index) reset(kept int) {
+	if len(x.table) > kept {
 		x.table = make([]cell, leastIndex)
 	} else if x.used > 0 {
 		clear(x.table)

@@ -2,12 +2,13 @@ package state
 
 import (
 	"fmt"
+	"hash/maphash"
 	"testing"
 )
 
 // Keys with the same hash are told apart, however many there are.
 func TestIndexTellsKeysOfOneHashApart(t *testing.T) {
-	x := newIndex()
+	x := newIndex(maphash.MakeSeed())
 	var keys [][]byte
 	keyOf := func(s Slot) []byte { return keys[s] }
 	for i := range 3 * leastIndex {
@@ -24,7 +25,7 @@ func TestIndexTellsKeysOfOneHashApart(t *testing.T) {
 			t.Errorf("key %s: got slot %d, %v", k, slot, ok)
 		}
 	}
-	x.reset()
+	x.reset(keptIndex)
 	if slot, ok := x.find(0, keys[0], keyOf); ok {
 		t.Errorf("after a reset key 0 is at slot %d", slot)
 	}

@@ -76,6 +76,7 @@ func (l *Loader) flush(cp Checkpoint) error {
 	}
 	c := l.chunk
 	c.sort()
+	defer l.s.holders.take(l.task, nil)
 	return l.s.fuse.run(func() error {
 		if len(c.changes) == 0 || c.size < l.ingestFrom {
 			return l.s.commitChunk(l.task, c, cp)

@@ -14,6 +14,9 @@ import (
 // defaultCache is what a store may take for blocks and memtables together.
 const defaultCache = 256 << 20
 
+// defaultRecords is what an overlay may take between transactions.
+const defaultRecords = 32 << 20
+
 // Options tell where a store is and whose it is.
 type Options struct {
 	Dir       string       // the state folder, created where it is missing
@@ -24,6 +27,9 @@ type Options struct {
 	// CacheBytes bounds the memory for blocks and memtables together, in
 	// bytes; 0: 256 MiB. The least is 8 MiB.
 	CacheBytes int64
+	// RecordBytes bounds the memory for records that an overlay keeps between
+	// transactions, in bytes; 0: 32 MiB.
+	RecordBytes int
 	// InMemory keeps everything in memory: Dir is not touched.
 	InMemory bool
 
@@ -38,6 +44,9 @@ func (o Options) withDefaults() (Options, error) {
 		o.CacheBytes = defaultCache
 	}
 	o.CacheBytes = max(o.CacheBytes, 8<<20)
+	if o.RecordBytes == 0 {
+		o.RecordBytes = defaultRecords
+	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}

@@ -3,10 +3,9 @@ package state
 import (
 	"bytes"
 	"fmt"
+	"hash/maphash"
 	"iter"
 	"slices"
-
-	"github.com/cockroachdb/pebble/v2"
 
 	"traitstream/schemas"
 	"traitstream/trait"
@@ -15,103 +14,159 @@ import (
 // Slot names a record of an overlay until the next Apply or Reset.
 type Slot int32
 
-// Overlay is an open transaction's view of the store: the records that it
-// wanted, with its changes. Nothing reaches the store before Apply.
+// Overlay is a worker's view of the store: the records that its open transaction
+// wants, with its changes, and those that earlier ones wanted, as far as there
+// is room. Nothing reaches the store before Apply.
 //
-// Its use goes in rounds: Want for each key, Load once, then Record and Touch.
-// Records stay where they are until Apply or Reset, so pointers to them may be
-// kept that long. A record that the caller changes may point into the caller's
-// memory; that memory must hold until Dirty has yielded the record, or until
-// Apply. Strings and slices that were loaded belong to the overlay.
+// Its use goes in rounds: Want for each key, Load once, then Move, or Record and
+// Touch. Records stay where they are until Dirty, Apply or Reset, so pointers to
+// them may be kept that long. A record that the caller changes may point into
+// the caller's memory; that memory must hold until Dirty has yielded the record,
+// or until Apply. Strings and slices that were loaded belong to the overlay.
 //
 // An overlay belongs to one worker and is not safe for concurrent use. It grows
-// with the keys of a transaction and keeps at most some 25 MiB between them.
+// with the keys of a transaction; between them it keeps what Options.RecordBytes
+// says, and no more than half as much again.
 type Overlay struct {
 	s       *Store
-	index   index
-	entries entries
-	arena   arena
-	missing []Slot // wanted, not yet loaded
+	young   *generation // with what the open transaction wants
+	old     *generation
+	tasks   map[int32]*heldTask
+	last    *heldTask // the one that was wanted last
+	open    uint32    // the number of the transaction
+	missing []Slot    // wanted, not yet loaded
 	dirty   []Slot
 	sorted  bool // dirty is in key order
+	records records
+	decoded []Slot // the entries that have a record
 	batch   *Batch
 	scratch []byte
+	record  trait.Record // for what is not kept
 }
 
 // NewOverlay returns an empty overlay over the store.
 func (s *Store) NewOverlay() *Overlay {
-	return &Overlay{s: s, index: newIndex(), batch: s.NewBatch()}
+	seed := maphash.MakeSeed()
+	return &Overlay{
+		s: s, young: newGeneration(seed), old: newGeneration(seed),
+		tasks: map[int32]*heldTask{}, open: 1, batch: s.NewBatch(),
+	}
 }
 
 // Want returns the slot of a task's key, a new one if the transaction has not
 // wanted it before. The key is copied.
 func (o *Overlay) Want(task int32, k trait.Key) Slot {
+	epoch := o.hold(task)
 	o.scratch = appendRecordKey(o.scratch[:0], task, k)
-	hash := o.index.hash(o.scratch)
-	if slot, ok := o.index.find(hash, o.scratch, o.key); ok {
+	hash := o.young.index.hash(o.scratch)
+	if slot, ok := o.young.find(hash, o.scratch); ok {
+		if e := o.young.entries.at(slot); e.epoch != epoch {
+			e.epoch, e.valueLen = epoch, 0
+			o.missing = append(o.missing, slot)
+		}
 		return slot
 	}
-	slot := o.entries.add(entry{task: task, key: o.arena.copy(o.scratch)})
-	o.index.add(hash, slot)
-	o.missing = append(o.missing, slot)
+	slot, e := o.young.add(hash, o.scratch)
+	e.task, e.epoch = task, epoch
+	if !o.keep(hash, e) {
+		o.missing = append(o.missing, slot)
+	}
 	return slot
 }
 
-// Load reads the records of all slots that were wanted since the last Load, in
-// key order.
+// keep takes an entry over from the generation before, if it is there.
+func (o *Overlay) keep(hash uint32, e *entry) bool {
+	slot, ok := o.old.find(hash, o.scratch)
+	if !ok {
+		return false
+	}
+	before := o.old.entries.at(slot)
+	if before.epoch != e.epoch {
+		return false
+	}
+	e.seenAt, e.version = before.seenAt, before.version
+	o.young.setValue(e, o.old.value(before))
+	return true
+}
+
+// Load reads the records of all slots that were wanted since the last Load and
+// are not here yet, in key order.
 func (o *Overlay) Load() error {
 	if len(o.missing) == 0 {
 		return nil
 	}
-	if err := o.s.fuse.err(); err != nil {
-		return err
-	}
 	o.sort(o.missing)
-	it, err := o.s.db.NewIter(&pebble.IterOptions{
-		LowerBound: []byte{kindRecord}, UpperBound: []byte{kindRecord + 1},
-		UseL6Filters: true, // nearly all keys are there, and new users are not
-	})
-	if err != nil {
-		return fmt.Errorf("reading state: %w", o.s.explain(err))
-	}
-	err = o.loadFrom(it)
-	if cerr := it.Close(); err == nil {
-		err = cerr
-	}
-	if err != nil {
-		return fmt.Errorf("reading state: %w", o.s.explain(err))
+	if err := o.s.readSorted(len(o.missing), func(i int) []byte { return o.key(o.missing[i]) }, o.loaded); err != nil {
+		return err
 	}
 	o.missing = o.missing[:0]
 	return nil
 }
 
-func (o *Overlay) loadFrom(it *pebble.Iterator) error {
-	for _, slot := range o.missing {
-		e := o.entries.at(slot)
-		// The whole key is the prefix: it is there or not, and a filter mostly
-		// knows. The iterator goes on from the key before.
-		if !it.SeekPrefixGE(e.key) {
-			continue // not there, or an error that Close returns
-		}
-		value, err := it.ValueAndErr()
-		if err != nil {
-			return err
-		}
-		if err := schemas.DecodeRecord(o.arena.copy(value), &e.record); err != nil {
-			return fmt.Errorf("a record of task %d: %w", e.task, err)
-		}
+// loaded takes the value of a missing slot.
+func (o *Overlay) loaded(i int, value []byte) error {
+	e := o.young.entries.at(o.missing[i])
+	if err := schemas.DecodeRecord(value, &o.record); err != nil {
+		return fmt.Errorf("a record of task %d: %w", e.task, err)
 	}
+	e.seenAt, e.version = o.record.Seen.SeenAt, o.record.Seen.Version
+	o.young.setValue(e, value)
 	return nil
 }
 
 // Record returns the record of a loaded slot, a zero one if the store has none.
 // The caller may change it, and calls Touch then.
-func (o *Overlay) Record(slot Slot) *trait.Record { return &o.entries.at(slot).record }
+func (o *Overlay) Record(slot Slot) *trait.Record {
+	e := o.young.entries.at(slot)
+	if e.record == 0 {
+		e.record = o.records.add() + 1
+		o.decoded = append(o.decoded, slot)
+		o.decode(e, o.records.at(e.record-1))
+	}
+	return o.records.at(e.record - 1)
+}
+
+// decode reads an entry's record, as it is now.
+func (o *Overlay) decode(e *entry, r *trait.Record) {
+	if e.valueLen == 0 {
+		*r = trait.Record{}
+		return
+	}
+	if err := schemas.DecodeRecord(o.young.value(e), r); err != nil {
+		panic("state: a record that was read before is damaged in memory: " + err.Error())
+	}
+	r.Seen.SeenAt, r.Seen.Version = e.seenAt, e.version
+}
+
+// Move merges what was seen into the record of a loaded slot where that takes no
+// more than its time: what was seen is what is there, or came before it. It is
+// trait.Record.Merge for most impressions, without the record, and Touch where
+// it is needed. It returns false, and has done nothing, where it can't tell, and
+// where key and record have more than some bytes.
+func (o *Overlay) Move(slot Slot, in *trait.Register, most int) (trait.Outcome, bool) {
+	e := o.young.entries.at(slot)
+	if e.record != 0 || e.valueLen == 0 || int(e.keyLen)+int(e.valueLen) > most {
+		return 0, false
+	}
+	if in.SeenAt < e.seenAt || in.SeenAt == e.seenAt && in.Version < e.version {
+		return trait.Late, true
+	}
+	last, ok := schemas.LastSeen(o.young.value(e))
+	if !ok || in.Value == nil || !bytes.Equal(in.Treatment, last.Treatment) || !bytes.Equal(in.Value, last.Value) {
+		return 0, false
+	}
+	if in.SeenAt == e.seenAt && in.Version == e.version {
+		return trait.Duplicate, true
+	}
+	e.seenAt, e.version, e.moved = in.SeenAt, in.Version, true
+	o.touch(slot, e)
+	return trait.Same, true
+}
 
 // Touch marks a record as changed.
-func (o *Overlay) Touch(slot Slot) {
-	e := o.entries.at(slot)
-	e.value = nil
+func (o *Overlay) Touch(slot Slot) { o.touch(slot, o.young.entries.at(slot)) }
+
+func (o *Overlay) touch(slot Slot, e *entry) {
 	if !e.dirty {
 		e.dirty = true
 		o.dirty = append(o.dirty, slot)
@@ -123,68 +178,101 @@ func (o *Overlay) Touch(slot Slot) {
 // until Apply or Reset.
 func (o *Overlay) Dirty() iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
-		o.sortDirty()
+		o.encode()
 		for _, slot := range o.dirty {
-			e := o.entries.at(slot)
-			if !yield(Entry{Task: e.task, Key: e.key[prefixLen:], Value: o.encoded(e)}) {
+			e := o.young.entries.at(slot)
+			if !yield(Entry{Task: e.task, Key: o.key(slot)[prefixLen:], Value: o.young.value(e)}) {
 				return
 			}
 		}
 	}
 }
 
-// Apply writes the changed records and the checkpoints of their tasks as one
-// batch, then empties the overlay. It refuses changes of a task without a
-// checkpoint, and a checkpoint before the stored one.
-func (o *Overlay) Apply(cps map[int32]Checkpoint) error {
-	o.sortDirty()
-	for _, slot := range o.dirty {
-		e := o.entries.at(slot)
-		if _, ok := cps[e.task]; !ok {
-			return fmt.Errorf("writing state: task %d has changes but no checkpoint", e.task)
-		}
-	}
-	for _, slot := range o.dirty {
-		e := o.entries.at(slot)
-		o.batch.set(e.key, o.encoded(e))
-	}
-	for task, cp := range cps {
-		o.batch.SetCheckpoint(task, cp)
-	}
-	if err := o.batch.Commit(); err != nil {
-		return err
-	}
-	o.Reset()
-	return nil
-}
-
-// Reset drops everything, as after an aborted transaction. It keeps memory for
-// the next one, up to a bound.
-func (o *Overlay) Reset() {
-	o.index.reset()
-	o.entries.reset()
-	o.arena.reset()
-	o.missing, o.dirty, o.sorted = o.missing[:0], o.dirty[:0], false
-}
-
-// encoded returns the value of an entry, encoding it the first time.
-func (o *Overlay) encoded(e *entry) []byte {
-	if e.value == nil {
-		o.scratch = schemas.AppendRecord(o.scratch[:0], &e.record)
-		e.value = o.arena.copy(o.scratch)
-	}
-	return e.value
-}
-
-func (o *Overlay) key(slot Slot) []byte { return o.entries.at(slot).key }
-
-// sortDirty puts the changes into key order, in which Pebble takes them best.
-func (o *Overlay) sortDirty() {
+// encode puts the changes into key order, in which Pebble takes them best, and
+// encodes those that are not.
+func (o *Overlay) encode() {
 	if !o.sorted {
 		o.sort(o.dirty)
 		o.sorted = true
 	}
+	for _, slot := range o.dirty {
+		e := o.young.entries.at(slot)
+		r := &o.record
+		switch {
+		case e.record != 0:
+			r = o.records.at(e.record - 1)
+		case e.moved:
+			o.decode(e, r)
+		default:
+			continue // encoded before
+		}
+		o.scratch = schemas.AppendRecord(o.scratch[:0], r)
+		e.seenAt, e.version, e.moved = r.Seen.SeenAt, r.Seen.Version, false
+		o.young.setValue(e, o.scratch)
+	}
+	o.forgetRecords()
 }
+
+// forgetRecords lets go of the decoded records, which may point to others'
+// memory or to values that were encoded anew.
+func (o *Overlay) forgetRecords() {
+	for _, slot := range o.decoded {
+		o.young.entries.at(slot).record = 0
+	}
+	o.decoded = o.decoded[:0]
+	o.records.reset(keptBlocks)
+}
+
+// Apply writes the changed records and the checkpoints of their tasks as one
+// batch, and begins the next transaction. It refuses changes of a task without a
+// checkpoint, and a checkpoint before the stored one.
+func (o *Overlay) Apply(cps map[int32]Checkpoint) error {
+	for _, slot := range o.dirty {
+		e := o.young.entries.at(slot)
+		if _, ok := cps[e.task]; !ok {
+			return fmt.Errorf("writing state: task %d has changes but no checkpoint", e.task)
+		}
+	}
+	o.encode()
+	for _, slot := range o.dirty {
+		o.batch.set(o.key(slot), o.young.value(o.young.entries.at(slot)))
+	}
+	for task, cp := range cps {
+		o.batch.SetCheckpoint(task, cp)
+		o.retake(task)
+	}
+	if err := o.batch.Commit(); err != nil {
+		return err
+	}
+	for _, slot := range o.dirty {
+		o.young.entries.at(slot).dirty = false
+	}
+	o.dirty = o.dirty[:0]
+	o.Reset()
+	return nil
+}
+
+// Reset drops what the transaction has changed, as after one that was aborted,
+// and begins the next one.
+func (o *Overlay) Reset() {
+	limit := o.s.opts.RecordBytes / 2
+	o.forgetRecords()
+	switch {
+	case len(o.dirty) > 0 || len(o.missing) > 0: // so what is here is not what is stored
+		o.young.reset(limit)
+		o.old.reset(limit)
+	case o.young.bytes() > limit:
+		o.old.reset(limit)
+		o.young, o.old = o.old, o.young
+		if o.old.bytes() > 2*limit { // one large transaction
+			o.old.reset(limit)
+		}
+	}
+	o.missing, o.dirty, o.sorted = o.missing[:0], o.dirty[:0], false
+	o.open++
+}
+
+func (o *Overlay) key(slot Slot) []byte { return o.young.key(slot) }
 
 func (o *Overlay) sort(slots []Slot) {
 	slices.SortFunc(slots, func(a, b Slot) int { return bytes.Compare(o.key(a), o.key(b)) })

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unsafe"
 
 	"pgregory.net/rapid"
 
@@ -59,10 +60,12 @@ func genKey() *rapid.Generator[trait.Key] {
 	})
 }
 
-// The overlay in front of the store behaves as a map does.
+// The overlay in front of the store behaves as a map does, whatever it keeps, and
+// whoever else writes between two transactions.
 func TestOverlayIsAMap(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		o := inMemory()
+		o.RecordBytes = rapid.SampledFrom([]int{1, 100 << 10, 1 << 20}).Draw(t, "kept")
 		s, err := Open(o)
 		if err != nil {
 			t.Fatal(err)
@@ -72,13 +75,15 @@ func TestOverlayIsAMap(t *testing.T) {
 				t.Fatal(err)
 			}
 		}()
-		run := &overlayRun{s: s, o: s.NewOverlay(), m: newModel()}
+		run := &overlayRun{s: s, o: s.NewOverlay(), other: s.NewOverlay(), m: newModel()}
 		t.Repeat(map[string]func(*rapid.T){
 			"change": run.change,
 			"dirty":  run.checkDirty,
 			"apply":  run.apply,
 			"reset":  func(*rapid.T) { run.o.Reset(); run.m.end(false) },
 			"drop":   run.drop,
+			"load":   run.load,
+			"switch": run.swap,
 			"":       run.checkStored,
 		})
 	})
@@ -87,7 +92,9 @@ func TestOverlayIsAMap(t *testing.T) {
 type overlayRun struct {
 	s *Store
 	o *Overlay
-	m *model
+	// other is that of a worker to which the tasks may go.
+	other *Overlay
+	m     *model
 }
 
 // change wants some keys, loads them, compares them and changes some.
@@ -156,6 +163,29 @@ func (r *overlayRun) drop(t *rapid.T) {
 	}
 	delete(r.m.stored, task)
 	r.m.end(false)
+}
+
+// load ends the transaction, and brings a record from the changelog.
+func (r *overlayRun) load(t *rapid.T) {
+	task, k := genTask().Draw(t, "task"), schemas.AppendStateKey(nil, genKey().Draw(t, "key"))
+	r.o.Reset()
+	r.m.end(false)
+	r.m.next++
+	l := r.s.NewLoader(task, 1<<20)
+	defer l.Close()
+	l.Put(k, encoded(record("loaded", 1)))
+	if err := l.Flush(at(r.m.next)); err != nil {
+		t.Fatal(err)
+	}
+	r.m.set(task, string(k), "loaded")
+	r.m.end(true)
+}
+
+// swap ends the transaction, and goes on with the other overlay.
+func (r *overlayRun) swap(*rapid.T) {
+	r.o.Reset()
+	r.m.end(false)
+	r.o, r.other = r.other, r.o
 }
 
 func (r *overlayRun) checkStored(t *rapid.T) {
@@ -244,27 +274,42 @@ func TestApplyWantsACheckpoint(t *testing.T) {
 
 // A large transaction does not leave its memory behind.
 func TestOverlayMemoryIsBounded(t *testing.T) {
-	o := open(t, inMemory()).NewOverlay()
+	s := open(t, inMemory())
+	o := s.NewOverlay()
 	long := strings.Repeat("x", 1000)
-	for i := range 100_000 {
-		o.Want(0, key(userName(i)+long, "t"))
+	for range 3 {
+		for i := range 100_000 {
+			o.Want(0, key(userName(i)+long, "t"))
+		}
+		must(t, o.Load())
+		o.Reset()
+	}
+	for i := range 100 { // a small one
+		o.Want(0, key(userName(i), "t"))
 	}
 	must(t, o.Load())
 	o.Reset()
-	if got := len(o.entries.blocks); got > keptBlocks {
-		t.Errorf("%d blocks of entries are kept", got)
+	kept := 0
+	for _, g := range []*generation{o.young, o.old} {
+		for _, c := range g.arena.chunks[:cap(g.arena.chunks)] {
+			kept += len(c)
+		}
+		kept += len(g.entries.blocks)*blockEntries*entryBytes + len(g.index.table)*cellBytes
 	}
-	if got := len(o.arena.chunks); got > keptChunks {
-		t.Errorf("%d chunks are kept", got)
+	if kept > 2*s.opts.RecordBytes {
+		t.Errorf("%d bytes are kept, of %d", kept, s.opts.RecordBytes)
 	}
-	if got := len(o.index.table); got > keptIndex {
-		t.Errorf("an index of %d cells is kept", got)
-	}
-	for _, b := range o.entries.blocks {
-		for _, e := range b {
-			if e.key != nil {
-				t.Fatal("an entry holds on to its key")
+	for _, b := range o.records.blocks {
+		for _, r := range b {
+			if r.Seen.Value != nil {
+				t.Fatal("a record holds on to its value")
 			}
 		}
+	}
+}
+
+func TestEntriesAreALineOfMemory(t *testing.T) {
+	if n := unsafe.Sizeof(entry{}); n != entryBytes {
+		t.Errorf("an entry has %d bytes", n)
 	}
 }

@@ -17,12 +17,13 @@ import (
 // Store is an open state folder. It is safe for concurrent use, but a task has
 // one writer at a time, and Close comes last.
 type Store struct {
-	opts   Options
-	lock   io.Closer // nil where no other process can see the folder
-	db     *pebble.DB
-	fuse   *fuse
-	tables tables
-	chunks sync.Pool // of loaders that were closed
+	opts    Options
+	lock    io.Closer // nil where no other process can see the folder
+	db      *pebble.DB
+	fuse    *fuse
+	tables  tables
+	chunks  sync.Pool // of loaders that were closed
+	holders holders
 }
 
 // Entry is a record as it is stored, and as it goes into the changelog.

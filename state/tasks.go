@@ -16,6 +16,7 @@ func (s *Store) DropTask(task int32) error {
 	if empty, err := s.empty(task); empty || err != nil {
 		return err
 	}
+	defer s.holders.take(task, nil)
 	if err := s.fuse.run(func() error { return s.excise(task) }); err != nil {
 		return fmt.Errorf("dropping task %d from state: %w", task, err)
 	}

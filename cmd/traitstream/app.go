@@ -136,8 +136,11 @@ func (a *app) openState(ctx context.Context, o appOptions) error {
 			return fmt.Errorf("resetting state: %w", err)
 		}
 	}
+	// Half of the memory for what was used last, half for what lies before the disk.
+	half := a.cfg.State.Memory / 2
 	a.store, err = state.Open(state.Options{
 		Dir: a.cfg.State.Dir, App: a.cfg.App, ClusterID: metadata.Cluster, Logger: a.log, InMemory: o.inMemory,
+		CacheBytes: half, RecordBytes: int(half) / processor.Workers(a.cfg, a.topics.Tasks),
 	})
 	if err != nil {
 		return err

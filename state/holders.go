@@ -1,0 +1,57 @@
+package state
+
+import "sync"
+
+// holders says which overlay may rely on what it remembers of a task. Each write
+// of others to the task, and each overlay that wants it, takes that away from the
+// one before.
+type holders struct {
+	mu   sync.Mutex
+	held map[int32]*Overlay
+}
+
+// take makes o the holder of a task; nil makes it nobody. It returns whether o
+// was that before.
+func (h *holders) take(task int32, o *Overlay) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.held[task] == o {
+		return true
+	}
+	if h.held == nil {
+		h.held = map[int32]*Overlay{}
+	}
+	h.held[task] = o
+	return false
+}
+
+// heldTask is what an overlay knows of a task.
+type heldTask struct {
+	task  int32
+	epoch uint32 // goes up when what is remembered no longer counts
+	open  uint32 // the last transaction that has wanted it
+}
+
+// hold takes a task for the open transaction and returns its epoch.
+func (o *Overlay) hold(task int32) uint32 {
+	if t := o.last; t != nil && t.task == task && t.open == o.open {
+		return t.epoch
+	}
+	t := o.tasks[task]
+	if t == nil {
+		t = &heldTask{task: task}
+		o.tasks[task] = t
+	}
+	if t.open != o.open && !o.s.holders.take(task, o) {
+		t.epoch++
+	}
+	t.open, o.last = o.open, t
+	return t.epoch
+}
+
+// retake takes a task that others may have written to since it was wanted.
+func (o *Overlay) retake(task int32) {
+	if t := o.tasks[task]; !o.s.holders.take(task, o) && t != nil {
+		t.epoch++
+	}
+}
