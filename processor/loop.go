@@ -54,8 +54,11 @@ func (w *worker) turn(stop, hard context.Context) (committed bool, err error) {
 		return false, err
 	}
 	w.ready.Store(w.tasks.ready())
-	if err := w.read(stop, hard); err != nil || w.batch.count == 0 {
+	if err := w.read(stop, hard); err != nil {
 		return false, err
+	}
+	if w.batch.count == 0 {
+		return false, w.storeIfDue()
 	}
 	return w.commit(hard)
 }
@@ -144,16 +147,12 @@ func (w *worker) commit(hard context.Context) (bool, error) {
 	if err := w.reach(ended); err != nil {
 		return false, err
 	}
-	err = w.owners.write(touched, func() error {
-		if err := w.state.Apply(w.out.checkpoints(time.Now())); err != nil {
-			return fmt.Errorf("writing state to %s (is the disk full?): %w", w.o.Config.State.Dir, err)
-		}
-		return nil
-	})
+	err = w.owners.write(touched, func() error { return w.state.Commit(w.out.checkpoints(time.Now())) })
 	if err != nil {
 		return false, err
 	}
-	return true, w.reach(applied)
+	w.waits(touched)
+	return true, errors.Join(w.reach(applied), w.storeIfDue())
 }
 
 // fit makes polls smaller after a transaction that was open for longer than the

@@ -72,8 +72,7 @@ func (o *owners) release(t *task) {
 // write calls fn while none of the tasks can change hands, and not at all when
 // one of them has.
 func (o *owners) write(tasks []*task, fn func() error) error {
-	// One order for all, so that two workers never wait for each other.
-	slices.SortFunc(tasks, func(a, b *task) int { return int(a.number) - int(b.number) })
+	byNumber(tasks)
 	for _, t := range tasks {
 		w := o.of(t.number)
 		w.mu.Lock()
@@ -83,6 +82,26 @@ func (o *owners) write(tasks []*task, fn func() error) error {
 		}
 	}
 	return fn()
+}
+
+// byNumber is one order for all, so that two workers never wait for each other.
+func byNumber(tasks []*task) {
+	slices.SortFunc(tasks, func(a, b *task) int { return int(a.number) - int(b.number) })
+}
+
+// whileOwned calls fn while no task can change hands, with those that have.
+func (o *owners) whileOwned(tasks []*task, fn func(gone []*task) error) error {
+	var gone []*task
+	byNumber(tasks)
+	for _, t := range tasks {
+		w := o.of(t.number)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.by != t {
+			gone = append(gone, t)
+		}
+	}
+	return fn(gone)
 }
 
 // ifFree calls fn while nobody has a task and nobody can take it.

@@ -34,6 +34,9 @@ type worker struct {
 	state *state.Overlay
 	out   *outbox
 	tally *tally
+	// unstored are the tasks of which something waits for the store, until storeBy.
+	unstored map[int32]*task
+	storeBy  time.Time
 
 	beat  atomic.Int64 // when the loop last came round, Unix ns
 	ready atomic.Bool
@@ -71,6 +74,7 @@ func (w *worker) failed() error {
 // its clients' hands.
 func (w *worker) renew() {
 	w.batch.reset()
+	w.unstored = map[int32]*task{}
 	w.tally, w.state = newTally(), w.o.Store.NewOverlay()
 	w.out = newOutbox(w.o, w.tally, w.out)
 	w.in = newIntake(w.o, w.tally, w.out, w.state)
@@ -117,7 +121,7 @@ func (w *worker) sit(stop, hard context.Context, failures *int) error {
 			*failures = 0
 		}
 	}
-	return nil
+	return w.store()
 }
 
 // errSeatTaken says that two live processes use one seat. Going on would make

@@ -18,8 +18,9 @@ type entry struct {
 	seenAt, version  int64 // of the register seen; those of the value may be older
 	task             int32
 	epoch            uint32 // of the task when this was loaded
-	dirty            bool
-	moved            bool // seenAt and version are not those of the value
+	dirty            bool   // changed by the open transaction
+	waits            bool   // committed, and not in the store
+	moved            bool   // seenAt and version are not those of the value
 }
 
 // list holds elements that stay where they are, in blocks.

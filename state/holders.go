@@ -43,15 +43,8 @@ func (o *Overlay) hold(task int32) uint32 {
 		o.tasks[task] = t
 	}
 	if t.open != o.open && !o.s.holders.take(task, o) {
-		t.epoch++
+		o.Forget(task)
 	}
 	t.open, o.last = o.open, t
 	return t.epoch
-}
-
-// retake takes a task that others may have written to since it was wanted.
-func (o *Overlay) retake(task int32) {
-	if t := o.tasks[task]; !o.s.holders.take(task, o) && t != nil {
-		t.epoch++
-	}
 }

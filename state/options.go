@@ -74,10 +74,12 @@ func (o Options) pebble(f *fuse, opened *atomic.Bool) *pebble.Options {
 		CacheSize:                   o.CacheBytes,
 		MemTableSize:                uint64(o.CacheBytes) / 8,
 		MemTableStopWritesThreshold: 4,
-		// Compact early, since every level costs each read; stop writers only
-		// when compaction is far behind, as in a restore.
-		L0CompactionThreshold: 4,
-		L0StopWritesThreshold: 24,
+		// Compact late: what is read often is remembered, filters answer for
+		// most of the rest, and compactions cost more than all reads. Stop
+		// writers only when they are far behind, as in a restore.
+		L0CompactionThreshold: 12,
+		L0StopWritesThreshold: 36,
+		LBaseMaxBytes:         256 << 20,
 		// One compaction beside the workers; up to half of the cores when it
 		// falls behind. None while the store opens, which would wait for its
 		// end: after a crash that is most of the way back to work. The first

@@ -11,18 +11,18 @@ import (
 	"traitstream/trait"
 )
 
-// Slot names a record of an overlay until the next Apply or Reset.
+// Slot names a record of an overlay until the next Commit, Apply or Reset.
 type Slot int32
 
 // Overlay is a worker's view of the store: the records that its open transaction
 // wants, with its changes, and those that earlier ones wanted, as far as there
-// is room. Nothing reaches the store before Apply.
+// is room. Nothing reaches the store before Store.
 //
 // Its use goes in rounds: Want for each key, Load once, then Move, or Record and
-// Touch. Records stay where they are until Dirty, Apply or Reset, so pointers to
+// Touch. Records stay where they are until Dirty, Commit or Reset, so pointers to
 // them may be kept that long. A record that the caller changes may point into
 // the caller's memory; that memory must hold until Dirty has yielded the record,
-// or until Apply. Strings and slices that were loaded belong to the overlay.
+// or until Commit. Strings and slices that were loaded belong to the overlay.
 //
 // An overlay belongs to one worker and is not safe for concurrent use. It grows
 // with the keys of a transaction; between them it keeps what Options.RecordBytes
@@ -39,9 +39,13 @@ type Overlay struct {
 	sorted  bool // dirty is in key order
 	records records
 	decoded []Slot // the entries that have a record
-	batch   *Batch
-	scratch []byte
-	record  trait.Record // for what is not kept
+	// What was committed and waits for the store.
+	waiting      []Slot
+	waitingBytes int
+	cps          map[int32]Checkpoint
+	batch        *Batch
+	scratch      []byte
+	record       trait.Record // for what is not kept
 }
 
 // NewOverlay returns an empty overlay over the store.
@@ -49,7 +53,7 @@ func (s *Store) NewOverlay() *Overlay {
 	seed := maphash.MakeSeed()
 	return &Overlay{
 		s: s, young: newGeneration(seed), old: newGeneration(seed),
-		tasks: map[int32]*heldTask{}, open: 1, batch: s.NewBatch(),
+		tasks: map[int32]*heldTask{}, open: 1, cps: map[int32]Checkpoint{}, batch: s.NewBatch(),
 	}
 }
 
@@ -175,7 +179,7 @@ func (o *Overlay) touch(slot Slot, e *entry) {
 }
 
 // Dirty yields the changed records, encoded, in key order. The entries hold
-// until Apply or Reset.
+// until Commit or Reset.
 func (o *Overlay) Dirty() iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
 		o.encode()
@@ -223,10 +227,10 @@ func (o *Overlay) forgetRecords() {
 	o.records.reset(keptBlocks)
 }
 
-// Apply writes the changed records and the checkpoints of their tasks as one
-// batch, and begins the next transaction. It refuses changes of a task without a
-// checkpoint, and a checkpoint before the stored one.
-func (o *Overlay) Apply(cps map[int32]Checkpoint) error {
+// Commit takes what the transaction has changed for committed, with the
+// checkpoints of their tasks, and begins the next one; the store gets it with the
+// next Store. It refuses changes of a task without a checkpoint.
+func (o *Overlay) Commit(cps map[int32]Checkpoint) error {
 	for _, slot := range o.dirty {
 		e := o.young.entries.at(slot)
 		if _, ok := cps[e.task]; !ok {
@@ -235,21 +239,79 @@ func (o *Overlay) Apply(cps map[int32]Checkpoint) error {
 	}
 	o.encode()
 	for _, slot := range o.dirty {
-		o.batch.set(o.key(slot), o.young.value(o.young.entries.at(slot)))
+		e := o.young.entries.at(slot)
+		e.dirty = false
+		if !e.waits {
+			e.waits = true
+			o.waiting = append(o.waiting, slot)
+			o.waitingBytes += int(e.keyLen + e.valueLen)
+		}
 	}
 	for task, cp := range cps {
-		o.batch.SetCheckpoint(task, cp)
-		o.retake(task)
-	}
-	if err := o.batch.Commit(); err != nil {
-		return err
-	}
-	for _, slot := range o.dirty {
-		o.young.entries.at(slot).dirty = false
+		o.hold(task)
+		o.cps[task] = cp
 	}
 	o.dirty = o.dirty[:0]
 	o.Reset()
 	return nil
+}
+
+// storeBytes is about how much waits for the store at most, in bytes. More at a
+// time is written with less effort a record, and records that change often are
+// written less often; but a restart after a crash reads it from the changelog.
+const storeBytes = 8 << 20
+
+// Full tells that it is time for Store.
+func (o *Overlay) Full() bool {
+	return o.waitingBytes >= storeBytes || o.young.bytes() > o.s.opts.RecordBytes/2
+}
+
+// Store writes what was committed since the last time, with the checkpoints, as
+// one batch. It leaves out tasks that others have wanted or written to meanwhile,
+// and refuses a checkpoint before the stored one.
+func (o *Overlay) Store() error {
+	for task, cp := range o.cps {
+		if o.s.holders.take(task, o) {
+			o.batch.SetCheckpoint(task, cp)
+		} else {
+			o.Forget(task)
+		}
+	}
+	if len(o.cps) == 0 {
+		return nil
+	}
+	o.waiting = slices.DeleteFunc(o.waiting, func(slot Slot) bool { return !o.young.entries.at(slot).waits })
+	o.sort(o.waiting)
+	for _, slot := range o.waiting {
+		e := o.young.entries.at(slot)
+		o.batch.set(o.key(slot), o.young.value(e))
+		e.waits = false
+	}
+	o.waiting, o.waitingBytes = o.waiting[:0], 0
+	clear(o.cps)
+	return o.batch.Commit()
+}
+
+// Forget drops what a task has waiting for the store, since it is no longer here
+// or was restored anew.
+func (o *Overlay) Forget(task int32) {
+	delete(o.cps, task)
+	for _, slot := range o.waiting {
+		if e := o.young.entries.at(slot); e.task == task {
+			e.waits = false
+		}
+	}
+	if t := o.tasks[task]; t != nil {
+		t.epoch++
+	}
+}
+
+// Apply is Commit and Store.
+func (o *Overlay) Apply(cps map[int32]Checkpoint) error {
+	if err := o.Commit(cps); err != nil {
+		return err
+	}
+	return o.Store()
 }
 
 // Reset drops what the transaction has changed, as after one that was aborted,
@@ -257,11 +319,18 @@ func (o *Overlay) Apply(cps map[int32]Checkpoint) error {
 func (o *Overlay) Reset() {
 	limit := o.s.opts.RecordBytes / 2
 	o.forgetRecords()
+	for _, slot := range o.missing {
+		if e := o.young.entries.at(slot); !e.waits {
+			e.epoch-- // it is to be loaded when it is wanted again
+		}
+	}
 	switch {
-	case len(o.dirty) > 0 || len(o.missing) > 0: // so what is here is not what is stored
+	case len(o.dirty) > 0: // so what is here is not what was committed
 		o.young.reset(limit)
 		o.old.reset(limit)
-	case o.young.bytes() > limit:
+		o.waiting, o.waitingBytes = o.waiting[:0], 0
+		clear(o.cps)
+	case o.young.bytes() > limit && len(o.cps) == 0:
 		o.old.reset(limit)
 		o.young, o.old = o.old, o.young
 		if o.old.bytes() > 2*limit { // one large transaction

@@ -15,16 +15,20 @@ import (
 	"traitstream/trait"
 )
 
-// model is what the overlay and the store should hold: texts by task and state
-// key, as stored and with the open transaction's changes.
+// model is what the store should hold, what was committed by the overlays, and
+// with the open transaction's changes: texts by task and state key.
 type model struct {
-	stored, open map[int32]map[string]string
-	dirty        map[string]bool // task and key
-	next         int64
+	stored, committed, open map[int32]map[string]string
+	holder                  map[int32]*Overlay
+	dirty                   map[string]bool // task and key
+	next                    int64
 }
 
 func newModel() *model {
-	return &model{stored: map[int32]map[string]string{}, open: map[int32]map[string]string{}, dirty: map[string]bool{}}
+	return &model{
+		stored: map[int32]map[string]string{}, committed: map[int32]map[string]string{}, open: map[int32]map[string]string{},
+		holder: map[int32]*Overlay{}, dirty: map[string]bool{},
+	}
 }
 
 func copyOf(m map[int32]map[string]string) map[int32]map[string]string {
@@ -35,6 +39,14 @@ func copyOf(m map[int32]map[string]string) map[int32]map[string]string {
 	return c
 }
 
+// hold gives a task to an overlay; what another one had not stored is gone.
+func (m *model) hold(task int32, o *Overlay) {
+	if m.holder[task] != o {
+		m.holder[task] = o
+		m.committed[task], m.open[task] = maps.Clone(m.stored[task]), maps.Clone(m.stored[task])
+	}
+}
+
 func (m *model) set(task int32, key, text string) {
 	if m.open[task] == nil {
 		m.open[task] = map[string]string{}
@@ -43,12 +55,39 @@ func (m *model) set(task int32, key, text string) {
 	m.dirty[fmt.Sprintf("%010d%s", task, key)] = true
 }
 
-func (m *model) end(applied bool) {
-	if applied {
-		m.stored = copyOf(m.open)
-	}
-	m.open = copyOf(m.stored)
+// commit ends the transaction of an overlay.
+func (m *model) commit() {
+	m.committed = copyOf(m.open)
 	clear(m.dirty)
+}
+
+// reset aborts the transaction of an overlay, which forgets what it has not
+// stored if there was something to abort.
+func (m *model) reset(o *Overlay) {
+	for task, holder := range m.holder {
+		if holder == o && len(m.dirty) > 0 {
+			m.committed[task] = maps.Clone(m.stored[task])
+		}
+	}
+	m.open = copyOf(m.committed)
+	clear(m.dirty)
+}
+
+func (m *model) store(o *Overlay) {
+	for task, holder := range m.holder {
+		if holder == o {
+			m.stored[task] = maps.Clone(m.committed[task])
+		}
+	}
+}
+
+// write is what others write to a task.
+func (m *model) write(task int32, change func(texts map[string]string)) {
+	if m.stored[task] == nil {
+		m.stored[task] = map[string]string{}
+	}
+	change(m.stored[task])
+	delete(m.holder, task)
 }
 
 func genTask() *rapid.Generator[int32] { return rapid.SampledFrom([]int32{0, 1, 255, 256}) }
@@ -80,7 +119,9 @@ func TestOverlayIsAMap(t *testing.T) {
 			"change": run.change,
 			"dirty":  run.checkDirty,
 			"apply":  run.apply,
-			"reset":  func(*rapid.T) { run.o.Reset(); run.m.end(false) },
+			"commit": run.commit,
+			"store":  run.store,
+			"reset":  func(*rapid.T) { run.reset() },
 			"drop":   run.drop,
 			"load":   run.load,
 			"switch": run.swap,
@@ -107,6 +148,7 @@ func (r *overlayRun) change(t *rapid.T) {
 	var all []wanted
 	for range rapid.IntRange(1, 20).Draw(t, "keys") {
 		w := wanted{task: genTask().Draw(t, "task"), key: genKey().Draw(t, "key")}
+		r.m.hold(w.task, r.o)
 		w.slot = r.o.Want(w.task, w.key)
 		all = append(all, w)
 	}
@@ -142,34 +184,59 @@ func (r *overlayRun) checkDirty(t *rapid.T) {
 	}
 }
 
-func (r *overlayRun) apply(t *rapid.T) {
+func (r *overlayRun) checkpoints() map[int32]Checkpoint {
 	r.m.next++
 	cps := map[int32]Checkpoint{}
 	for _, task := range []int32{0, 1, 255, 256} {
+		r.m.hold(task, r.o)
 		cps[task] = at(r.m.next)
 	}
-	if err := r.o.Apply(cps); err != nil {
+	return cps
+}
+
+func (r *overlayRun) apply(t *rapid.T) {
+	if err := r.o.Apply(r.checkpoints()); err != nil {
 		t.Fatal(err)
 	}
-	r.m.end(true)
+	r.m.commit()
+	r.m.store(r.o)
+}
+
+func (r *overlayRun) commit(t *rapid.T) {
+	if err := r.o.Commit(r.checkpoints()); err != nil {
+		t.Fatal(err)
+	}
+	r.m.commit()
+}
+
+// store comes between two transactions.
+func (r *overlayRun) store(t *rapid.T) {
+	r.reset()
+	if err := r.o.Store(); err != nil {
+		t.Fatal(err)
+	}
+	r.m.store(r.o)
+}
+
+func (r *overlayRun) reset() {
+	r.o.Reset()
+	r.m.reset(r.o)
 }
 
 // drop ends the transaction, as a task is dropped between two.
 func (r *overlayRun) drop(t *rapid.T) {
 	task := genTask().Draw(t, "task")
-	r.o.Reset()
+	r.reset()
 	if err := r.s.DropTask(task); err != nil {
 		t.Fatal(err)
 	}
-	delete(r.m.stored, task)
-	r.m.end(false)
+	r.m.write(task, func(texts map[string]string) { clear(texts) })
 }
 
 // load ends the transaction, and brings a record from the changelog.
 func (r *overlayRun) load(t *rapid.T) {
 	task, k := genTask().Draw(t, "task"), schemas.AppendStateKey(nil, genKey().Draw(t, "key"))
-	r.o.Reset()
-	r.m.end(false)
+	r.reset()
 	r.m.next++
 	l := r.s.NewLoader(task, 1<<20)
 	defer l.Close()
@@ -177,14 +244,12 @@ func (r *overlayRun) load(t *rapid.T) {
 	if err := l.Flush(at(r.m.next)); err != nil {
 		t.Fatal(err)
 	}
-	r.m.set(task, string(k), "loaded")
-	r.m.end(true)
+	r.m.write(task, func(texts map[string]string) { texts[string(k)] = "loaded" })
 }
 
 // swap ends the transaction, and goes on with the other overlay.
 func (r *overlayRun) swap(*rapid.T) {
-	r.o.Reset()
-	r.m.end(false)
+	r.reset()
 	r.o, r.other = r.other, r.o
 }
 
