@@ -13,10 +13,10 @@ import (
 // DropTask removes a task's records and its checkpoint, at once and for good:
 // it waits for the disk. No batch, overlay or loader of the task may be open.
 func (s *Store) DropTask(task int32) error {
+	defer s.holders.take(task, nil)
 	if empty, err := s.empty(task); empty || err != nil {
 		return err
 	}
-	defer s.holders.take(task, nil)
 	if err := s.fuse.run(func() error { return s.excise(task) }); err != nil {
 		return fmt.Errorf("dropping task %d from state: %w", task, err)
 	}
