@@ -25,6 +25,13 @@ func (h *holders) take(task int32, o *Overlay) bool {
 	return false
 }
 
+// has tells whether o is the holder of a task.
+func (h *holders) has(task int32, o *Overlay) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.held[task] == o
+}
+
 // heldTask is what an overlay knows of a task.
 type heldTask struct {
 	task  int32

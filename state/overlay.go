@@ -271,13 +271,14 @@ func (o *Overlay) Full() bool {
 // and refuses a checkpoint before the stored one.
 func (o *Overlay) Store() error {
 	for task, cp := range o.cps {
-		if o.s.holders.take(task, o) {
+		if o.s.holders.has(task, o) {
 			o.batch.SetCheckpoint(task, cp)
 		} else {
 			o.Forget(task)
 		}
 	}
 	if len(o.cps) == 0 {
+		o.nothingWaits()
 		return nil
 	}
 	o.waiting = slices.DeleteFunc(o.waiting, func(slot Slot) bool { return !o.young.entries.at(slot).waits })
@@ -287,9 +288,13 @@ func (o *Overlay) Store() error {
 		o.batch.set(o.key(slot), o.young.value(e))
 		e.waits = false
 	}
+	o.nothingWaits()
+	return o.batch.Commit()
+}
+
+func (o *Overlay) nothingWaits() {
 	o.waiting, o.waitingBytes = o.waiting[:0], 0
 	clear(o.cps)
-	return o.batch.Commit()
 }
 
 // Forget drops what a task has waiting for the store, since it is no longer here
@@ -328,9 +333,9 @@ func (o *Overlay) Reset() {
 	case len(o.dirty) > 0: // so what is here is not what was committed
 		o.young.reset(limit)
 		o.old.reset(limit)
-		o.waiting, o.waitingBytes = o.waiting[:0], 0
-		clear(o.cps)
+		o.nothingWaits()
 	case o.young.bytes() > limit && len(o.cps) == 0:
+		o.nothingWaits() // what did was forgotten
 		o.old.reset(limit)
 		o.young, o.old = o.old, o.young
 		if o.old.bytes() > 2*limit { // one large transaction
