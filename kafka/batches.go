@@ -119,7 +119,7 @@ type decoder struct {
 func newDecoder(topic string, partition int32) *decoder {
 	return &decoder{
 		opts:         kgo.ProcessFetchPartitionOpts{Topic: topic, Partition: partition},
-		decompressor: kgo.DefaultDecompressor(),
+		decompressor: NewDecompressor(),
 	}
 }
 

@@ -39,6 +39,8 @@ type outbox struct {
 	arena   []byte // keys and values
 	roomy   int    // bytes of key and value up to which fits holds for sure
 
+	traitsTimes, inboxTimes timeLimits
+
 	mu      sync.Mutex
 	limits  map[string]int32 // max.message.bytes by topic
 	failure error            // the first record that could not be produced
@@ -49,6 +51,7 @@ type outbox struct {
 // nil for the first: they may have changed since the process has started.
 func newOutbox(o *Options, t *tally, before *outbox) *outbox {
 	out := &outbox{o: o, tally: t, limits: map[string]int32{}, next: map[int32]int64{}}
+	out.traitsTimes, out.inboxTimes = timeLimitsOf(o.Topics.Traits), timeLimitsOf(o.Topics.Inbox)
 	if before != nil {
 		before.mu.Lock()
 		out.limits = maps.Clone(before.limits)
@@ -92,7 +95,7 @@ func (b *outbox) change(task int32, key trait.Key, rec *trait.Record) bool {
 	}
 	b.records = append(b.records, &kgo.Record{
 		Topic: b.o.Topics.Traits.Name, Partition: task,
-		Key: k, Value: v, Headers: kafkaHeaders(schemas.ChangeHeaders(b.o.Config.App, e, id)), Timestamp: b.timestamp(b.o.Topics.Traits, e.Facts.Place.Timestamp, e.SeenAt),
+		Key: k, Value: v, Headers: kafkaHeaders(schemas.ChangeHeaders(b.o.Config.App, e, id)), Timestamp: b.timestamp(b.traitsTimes, e.Facts.Place.Timestamp, e.SeenAt),
 	})
 	return true
 }
@@ -133,7 +136,7 @@ func (b *outbox) forward(a *arrival, place trait.Place, e *impression.Element, t
 	b.records = append(b.records, &kgo.Record{
 		Topic: b.o.Topics.Inbox.Name, Partition: task, Headers: headers,
 		Key: e.Impression.User, Value: value,
-		Timestamp: b.timestamp(b.o.Topics.Inbox, place.Timestamp, e.Impression.SeenAt),
+		Timestamp: b.timestamp(b.inboxTimes, place.Timestamp, e.Impression.SeenAt),
 	})
 	b.tally.impression(place.Topic, resultForwarded)
 }
@@ -141,22 +144,36 @@ func (b *outbox) forward(a *arrival, place trait.Place, e *impression.Element, t
 // timestamp returns that of a record's source or, where it had none, when its
 // impression was seen, both in ms. A time that the topic would refuse (KIP-937)
 // gives way to now: a source may take what ours does not.
-func (b *outbox) timestamp(t kafka.Topic, source, seen int64) time.Time {
+func (b *outbox) timestamp(t timeLimits, source, seen int64) time.Time {
 	if source < 0 {
 		source = seen
 	}
-	at, now := time.UnixMilli(source), time.Now()
-	if ahead, ok := timeLimit(t, "message.timestamp.after.max.ms"); ok && at.After(now.Add(ahead)) {
-		return now
+	at := time.UnixMilli(source)
+	if !t.forward && !t.back {
+		return at
 	}
-	if behind, ok := timeLimit(t, "message.timestamp.before.max.ms"); ok && at.Before(now.Add(-behind)) {
+	now := time.Now()
+	if t.forward && at.After(now.Add(t.after)) || t.back && at.Before(now.Add(-t.before)) {
 		return now
 	}
 	return at
 }
 
-// timeLimit returns how far a topic lets timestamps be from now, less a minute
-// for the clocks, or false for as far as they like.
+// timeLimits are how far from now a topic lets timestamps be.
+type timeLimits struct {
+	forward, back bool // whether there is a limit
+	after, before time.Duration
+}
+
+func timeLimitsOf(t kafka.Topic) timeLimits {
+	var l timeLimits
+	l.after, l.forward = timeLimit(t, "message.timestamp.after.max.ms")
+	l.before, l.back = timeLimit(t, "message.timestamp.before.max.ms")
+	return l
+}
+
+// timeLimit returns one of a topic's limits, less a minute for the clocks; false
+// for as far as they like.
 func timeLimit(t kafka.Topic, setting string) (time.Duration, bool) {
 	ms, err := strconv.ParseInt(t.Config[setting], 10, 64)
 	if err != nil || ms > math.MaxInt64/int64(time.Millisecond) {

@@ -54,7 +54,7 @@ func TestTimestamp(t *testing.T) {
 		{free, now.UnixMilli() + 48*hour, 5, now.UnixMilli() + 48*hour},
 		{kafka.Topic{}, 7, 5, 7},
 	} {
-		got := b.timestamp(c.topic, c.source, c.seen)
+		got := b.timestamp(timeLimitsOf(c.topic), c.source, c.seen)
 		if c.want != 0 && got.UnixMilli() != c.want || c.want == 0 && got.Sub(now).Abs() > time.Minute {
 			t.Errorf("%v: source %d, seen %d gives %v", c.topic.Config, c.source, c.seen, got)
 		}

@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kversion"
 	"github.com/twmb/franz-go/plugin/kprom"
 
+	"traitstream/kafka"
 	"traitstream/processor/group"
 )
 
@@ -150,6 +151,7 @@ func (w *worker) consumerOptions(starts *starts) []kgo.Opt {
 		kgo.FetchMaxWait(fetchWait),
 		kgo.FetchMaxBytes(fetchBytes),
 		kgo.FetchMaxPartitionBytes(fetchPartition),
+		kgo.WithDecompressor(kafka.NewDecompressor()),
 	)
 }
 
