@@ -82,7 +82,7 @@ func TestDecompressorLeavesTheRest(t *testing.T) {
 
 // A batch that says of itself that it is large does not take the memory.
 func TestDecompressorIsBounded(t *testing.T) {
-	f := frame{src: []byte{1, 0, 0, 0, 0}, dst: make([]byte, maxBatch-10, maxBatch-10)}
+	f := frame{src: []byte{1, 0, 0, 0, 0}, dst: make([]byte, maxBatch-10)}
 	if _, ok := f.block(64<<10, 0); ok || !f.tooLarge {
 		t.Error("it goes beyond its bound")
 	}
