@@ -129,6 +129,24 @@ func TestPayloads(t *testing.T) {
 	}
 }
 
+// TestCause reads back of which event an output came. Java leaves out the
+// milliseconds of a whole second.
+func TestCause(t *testing.T) {
+	p := small(nil)
+	key := []byte(`{"identity":"user","id":"user-0000007","trait":"flag_02"}`)
+	for text, at := range map[string]uint32{"2026-03-02T10:01:00.123Z": 60_123, "2026-03-02T10:01:00Z": 60_000} {
+		got, err := p.Cause(key, []byte(`{"value":"v2","previous":null,"seen_at":"`+text+`"}`))
+		if want := (Event{Key: 7*4 + 2, Treatment: 2, SeenAt: at}); err != nil || got != want {
+			t.Errorf("%s: %+v, %v; want %+v", text, got, err, want)
+		}
+	}
+	for _, bad := range []string{`{"value":"v2"}`, `{"value":"v2","seen_at":"2026-03-02T09:00:00Z"}`, `{"seen_at":"2026-03-02T10:01:00Z"}`} {
+		if _, err := p.Cause(key, []byte(bad)); err == nil {
+			t.Errorf("%s is taken", bad)
+		}
+	}
+}
+
 // TestDigestTellsDifferences changes an output in the ways that a contestant may.
 func TestDigestTellsDifferences(t *testing.T) {
 	p := small(nil)
