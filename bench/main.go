@@ -64,7 +64,8 @@ func (b *bench) command() *cobra.Command {
 	f.IntVar(&b.port, "port", 18080, "first free port for HTTP")
 	f.BoolVar(&b.json, "json", false, "print a JSON object a line")
 	f.Float64Var(&b.scale, "scale", 1, "users and events of inputs, times this")
-	root.AddCommand(b.loadCommand(), b.runCommand(), b.crashCommand(), b.restoreCommand(), b.rebalanceCommand(), b.limitCommand(), b.gokaCommand())
+	root.AddCommand(b.loadCommand(), b.runCommand(), b.crashCommand(), b.restoreCommand(), b.rebalanceCommand(),
+		b.latencyCommand(), b.limitCommand(), b.gokaCommand())
 	return root
 }
 
@@ -86,27 +87,42 @@ func (b *bench) court(ctx context.Context) (*contest.Court, error) {
 
 func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
 
-// input loads a preset, unless the cluster has it.
-func (b *bench) input(ctx context.Context, c *contest.Court, name string, change func(*workload.Params)) (*contest.Input, error) {
+// preset returns an input's parameters.
+func (b *bench) preset(name string) (workload.Params, error) {
 	var names []string
 	for _, preset := range workload.Presets() {
+		if preset.Name == name {
+			return preset.Scaled(b.scale), nil
+		}
 		names = append(names, preset.Name)
-		if preset.Name != name {
-			continue
-		}
-		preset.Params = preset.Scaled(b.scale)
-		if change != nil {
-			change(&preset.Params)
-		}
-		progress := newProgress("loading " + name)
-		in, err := contest.Prepare(ctx, c.Cluster, c.Work, name, preset.Params, progress.at)
-		progress.end()
-		return in, err
 	}
-	return nil, fmt.Errorf("there is no input %q: %s", name, strings.Join(names, ", "))
+	return workload.Params{}, fmt.Errorf("there is no input %q: %s", name, strings.Join(names, ", "))
 }
 
-// contestants returns those with some names, all without one.
+// input loads a preset, unless the cluster has it.
+func (b *bench) input(ctx context.Context, c *contest.Court, name string, change func(*workload.Params)) (*contest.Input, error) {
+	params, err := b.preset(name)
+	if err != nil {
+		return nil, err
+	}
+	if change != nil {
+		change(&params)
+	}
+	progress := newProgress("loading " + name)
+	in, err := contest.Prepare(ctx, c.Cluster, c.Work, name, params, progress.at)
+	progress.end()
+	return in, err
+}
+
+// everybody is who does the whole job, and the limits.
+func everybody() []string {
+	return []string{
+		"traitstream", "kafka-streams-papi", "kafka-streams-dsl", "flink-hashmap-1s", "flink-hashmap-10s", "flink-rocksdb-1s",
+		"goka", "limit-consume", "limit-pass",
+	}
+}
+
+// contestants returns those with some names.
 func (b *bench) contestants(names []string) ([]*contest.Contestant, error) {
 	root, err := filepath.Abs(b.root)
 	if err != nil {
@@ -116,13 +132,14 @@ func (b *bench) contestants(names []string) ([]*contest.Contestant, error) {
 		contest.Traitstream(root),
 		contest.Streams(root, "papi"), contest.Streams(root, "dsl"),
 		contest.Flink(root, "hashmap", time.Second), contest.Flink(root, "hashmap", 10*time.Second), contest.Flink(root, "rocksdb", time.Second),
+		contest.Flink(root, "hashmap", 100*time.Millisecond), contest.Flink(root, "rocksdb", 100*time.Millisecond),
 		contest.Goka(), contest.Consume(), contest.Pass(),
 	}
 	var chosen []*contest.Contestant
 	var known []string
 	for i := range all {
 		known = append(known, all[i].Name)
-		if len(names) == 0 || slices.Contains(names, all[i].Name) {
+		if slices.Contains(names, all[i].Name) {
 			chosen = append(chosen, &all[i])
 		}
 	}

@@ -20,7 +20,7 @@ func (b *bench) runCommand() *cobra.Command {
 			return b.run(c.Context(), args, names, times)
 		},
 	}
-	c.Flags().StringSliceVar(&names, "contestants", nil, "who; all where left out")
+	c.Flags().StringSliceVar(&names, "contestants", everybody(), "who")
 	c.Flags().IntVar(&times, "times", 1, "how often")
 	return c
 }

@@ -78,6 +78,22 @@ func (c *Cluster) Delete(ctx context.Context, topics ...string) error {
 	return nil
 }
 
+// Await waits until a topic is there.
+func (c *Cluster) Await(ctx context.Context, topic string) error {
+	for {
+		have, err := c.Admin.ListTopics(ctx, topic)
+		if err != nil {
+			return fmt.Errorf("waiting for topic %s: %w", topic, err)
+		}
+		if have.Has(topic) {
+			return nil
+		}
+		if err := Sleep(ctx, 50*time.Millisecond); err != nil {
+			return fmt.Errorf("waiting for topic %s: %w", topic, err)
+		}
+	}
+}
+
 // DeleteGroup removes a group that may be there, once its members are gone.
 func (c *Cluster) DeleteGroup(ctx context.Context, group string) error {
 	for {

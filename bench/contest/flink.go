@@ -17,7 +17,7 @@ import (
 // own, bloom filters for RocksDB, lz4, a heap of 3 GiB (2 with RocksDB, besides
 // 512 MiB that it manages) under G1.
 func Flink(root, state string, checkpoint time.Duration) Contestant {
-	name := fmt.Sprintf("flink-%s-%.0fs", state, checkpoint.Seconds())
+	name := fmt.Sprintf("flink-%s-%s", state, checkpoint)
 	app := "bench-" + name
 	sources := filepath.Join(root, "bench", "peers", "flink")
 	heap := map[string]string{"hashmap": "-Xmx3g", "rocksdb": "-Xmx2g"}[state]
