@@ -61,7 +61,7 @@ func (b *bench) latency(ctx context.Context, input string, names []string, pace 
 			return fmt.Errorf("%s does not do the job, so it has no latency", who.Name)
 		}
 	}
-	b.printLatencyHead()
+	b.printHead(latencyHead, "contestant", "input", "events/s", "changes", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "max ms", "CPU", "broker", "check")
 	for _, who := range chosen {
 		l, err := court.Latency(ctx, who, input, params, pace)
 		if err != nil {
@@ -79,17 +79,7 @@ const (
 	latencyRow  = "%-20s %-9s %8d %6.0f %% %8.1f %8.1f %8.1f %8.1f %8.1f %5.1f %% %6.1f %%  %s\n"
 )
 
-func (b *bench) printLatencyHead() {
-	if !b.json {
-		b.printf(latencyHead, "contestant", "input", "events/s", "changes", "p50 ms", "p90 ms", "p99 ms", "p99.9 ms", "max ms", "CPU", "broker", "check")
-	}
-}
-
 func (b *bench) printLatency(l *contest.Latency) error {
-	if b.json {
-		return b.print(l)
-	}
-	b.printf(latencyRow, l.Contestant, l.Input, l.Rate, 100*float64(l.Changes)/float64(max(l.Events, 1)),
+	return b.print(l, latencyRow, l.Contestant, l.Input, l.Rate, 100*float64(l.Changes)/float64(max(l.Events, 1)),
 		l.P50, l.P90, l.P99, l.P999, l.Max, l.CPU, l.BrokerCPU, l.Check)
-	return nil
 }

@@ -43,12 +43,10 @@ type bench struct {
 	workers int
 	port    int
 	json    bool
+	keep    string
 	scale   float64
 	out     io.Writer
 }
-
-// printf prints results; what can be read of them is what counts.
-func (b *bench) printf(format string, args ...any) { _, _ = fmt.Fprintf(b.out, format, args...) }
 
 func (b *bench) command() *cobra.Command {
 	root := &cobra.Command{
@@ -63,6 +61,7 @@ func (b *bench) command() *cobra.Command {
 	f.IntVar(&b.workers, "workers", 2, "threads or workers of a contestant")
 	f.IntVar(&b.port, "port", 18080, "first free port for HTTP")
 	f.BoolVar(&b.json, "json", false, "print a JSON object a line")
+	f.StringVar(&b.keep, "keep", "", "`FILE` to which results are added too, a JSON object a line")
 	f.Float64Var(&b.scale, "scale", 1, "users and events of inputs, times this")
 	root.AddCommand(b.loadCommand(), b.runCommand(), b.crashCommand(), b.restoreCommand(), b.rebalanceCommand(),
 		b.latencyCommand(), b.limitCommand(), b.gokaCommand())

@@ -36,7 +36,7 @@ func (b *bench) run(ctx context.Context, inputs, names []string, times int) erro
 	if err != nil {
 		return err
 	}
-	b.printHead()
+	b.printHead(head, "contestant", "input", "wall s", "CPU s", "broker", "peak MiB", "events/s", "per CPU s", "Kafka MiB", "outputs", "check")
 	for _, name := range inputs {
 		in, err := b.input(ctx, court, name, nil)
 		if err != nil {
@@ -62,17 +62,7 @@ const (
 	row  = "%-20s %-9s %7.1f %7.1f %7.1f %8d %9s %9s %9d %10d  %s\n"
 )
 
-func (b *bench) printHead() {
-	if !b.json {
-		b.printf(head, "contestant", "input", "wall s", "CPU s", "broker", "peak MiB", "events/s", "per CPU s", "Kafka MiB", "outputs", "check")
-	}
-}
-
 func (b *bench) printRow(r *contest.Result) error {
-	if b.json {
-		return b.print(r)
-	}
-	b.printf(row, r.Contestant, r.Input, r.Seconds, r.CPU, r.BrokerCPU, r.PeakMemory>>20,
+	return b.print(r, row, r.Contestant, r.Input, r.Seconds, r.CPU, r.BrokerCPU, r.PeakMemory>>20,
 		count(r.Rate), count(r.PerCPU), r.Written>>20, r.Outputs, r.Check)
-	return nil
 }

@@ -3,6 +3,7 @@ package contest
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -10,47 +11,62 @@ import (
 	"traitstream/bench/cluster"
 )
 
+// Crashed is what being killed at full load came to.
+type Crashed struct {
+	Contestant string `json:"contestant"`
+	Input      string `json:"input"`
+	Keys       int64  `json:"keys"`
+	// Seconds are from each start of the process to its first committed output,
+	// the shortest first.
+	Seconds []float64 `json:"seconds"`
+	Check   string    `json:"check"` // "exact", or what differs
+}
+
 // Crash kills a contestant at full load, over and over, and returns how long
-// each start took until a committed output could be read: from the start of the
-// process. The last check tells whether all came out right.
-func (c *Court) Crash(ctx context.Context, who *Contestant, in *Input, times int) ([]time.Duration, *Result, error) {
+// each start took until a committed output could be read. The last check tells
+// whether all came out right.
+func (c *Court) Crash(ctx context.Context, who *Contestant, in *Input, times int) (*Crashed, error) {
 	s, err := c.Enter(ctx, who, in)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	p, err := c.Start(who, s)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer func() { p.Kill() }()
 	if err := c.until(ctx, who, in, p, int64(in.Params.Users)*int64(in.Params.Flags)); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	var took []time.Duration
+	out := &Crashed{Contestant: who.Name, Input: in.Name, Keys: in.Digest.Keys}
 	for range times {
 		p.Kill()
 		first, err := c.firstOutput(ctx, who)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		if p, err = c.Start(who, s); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		at, err := first()
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		took = append(took, at.Sub(p.Began))
-		c.Log("%s, killed: an output %.2f s after its start", who.Name, took[len(took)-1].Seconds())
+		took := at.Sub(p.Began).Seconds()
+		out.Seconds = append(out.Seconds, took)
+		c.Log("%s, killed: an output %.2f s after its start", who.Name, took)
 		if err := cluster.Sleep(ctx, 500*time.Millisecond); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 	}
-	r := &Result{Contestant: who.Name, Input: in.Name}
+	slices.Sort(out.Seconds)
 	if err := c.until(ctx, who, in, p, in.Records); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	return took, r, c.check(ctx, who, in, r)
+	r := &Result{}
+	err = c.check(ctx, who, in, r)
+	out.Check = r.Check
+	return out, err
 }
 
 // firstOutput returns what waits for the first committed output from now on.

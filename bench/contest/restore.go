@@ -16,41 +16,44 @@ import (
 
 // Restored is what a start on an empty disk came to.
 type Restored struct {
+	Contestant string        `json:"contestant"`
+	Input      string        `json:"input"`
 	Keys       int64         `json:"keys"`
 	Records    int64         `json:"changelog_offsets"`
 	Restore    time.Duration `json:"restore"` // from the first task's begin to the last one's end
 	Ready      time.Duration `json:"ready"`   // from the process's start
 	CPU        time.Duration `json:"cpu"`     // until then
 	PeakMemory int64         `json:"peak_memory_bytes"`
+	Check      string        `json:"check"` // of the run before: "exact", or what differs
 }
 
 // Restore runs traitstream to the end of an input, takes its state away, and
 // starts it again.
-func (c *Court) Restore(ctx context.Context, who *Contestant, in *Input) (*Restored, *Result, error) {
+func (c *Court) Restore(ctx context.Context, who *Contestant, in *Input) (*Restored, error) {
 	r, err := c.Run(ctx, who, in)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	s := &Stage{Input: in, Brokers: c.Cluster.Brokers, Workers: c.Workers, Port: c.Port,
 		Work: c.Work + "/" + who.Name, Dir: c.Work + "/" + who.Name + "/" + in.Name}
 	if err := os.RemoveAll(filepath.Join(s.Dir, "state")); err != nil {
-		return nil, nil, fmt.Errorf("taking the state away: %w", err)
+		return nil, fmt.Errorf("taking the state away: %w", err)
 	}
 	if err := os.Remove(filepath.Join(s.Dir, who.Name+".log")); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	p, err := c.Start(who, s)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	defer p.Kill()
-	out := &Restored{Keys: in.Digest.Keys}
+	out := &Restored{Contestant: who.Name, Input: in.Name, Keys: in.Digest.Keys, Check: r.Check}
 	if err := c.untilReady(ctx, p, s.Port); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	out.Ready, out.CPU = time.Since(p.Began), p.CPU()
 	_, out.PeakMemory = p.Memory()
-	return out, r, out.readLog(p.Log)
+	return out, out.readLog(p.Log)
 }
 
 func (c *Court) untilReady(ctx context.Context, p *process.Process, port int) error {
