@@ -64,7 +64,7 @@ func (b *bench) command() *cobra.Command {
 	f.StringVar(&b.keep, "keep", "", "`FILE` to which results are added too, a JSON object a line")
 	f.Float64Var(&b.scale, "scale", 1, "users and events of inputs, times this")
 	root.AddCommand(b.loadCommand(), b.runCommand(), b.crashCommand(), b.restoreCommand(), b.rebalanceCommand(),
-		b.latencyCommand(), b.limitCommand(), b.gokaCommand())
+		b.latencyCommand(), b.plotCommand(), b.limitCommand(), b.gokaCommand())
 	return root
 }
 
