@@ -2,7 +2,8 @@
 //
 //	go -C bench run . load skewed
 //	go -C bench run . run
-//	go -C bench run . crash keys-5m
+//	go -C bench run . crash busy-5m
+//	go -C bench run . latency --rate 5000
 package main
 
 import (

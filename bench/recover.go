@@ -4,6 +4,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"traitstream/bench/contest"
+	"traitstream/bench/workload"
 )
 
 func (b *bench) crashCommand() *cobra.Command {
@@ -16,7 +17,7 @@ func (b *bench) crashCommand() *cobra.Command {
 				return err
 			}
 			defer court.Cluster.Close()
-			in, err := b.input(c.Context(), court, args[0], nil)
+			in, err := b.input(c.Context(), court, args[0], func(p *workload.Params) { lastFor(p, times) })
 			if err != nil {
 				return err
 			}
@@ -35,6 +36,14 @@ func (b *bench) crashCommand() *cobra.Command {
 	}
 	c.Flags().IntVar(&times, "times", 5, "how often")
 	return c
+}
+
+// lastFor makes an input so long that it lasts until the last kill also where it
+// is scaled down: kills begin when each key was read, and between them are two
+// seconds at most.
+func lastFor(p *workload.Params, kills int) {
+	const aKill = 800_000
+	p.Events = max(p.Events, int64(p.Users)*int64(p.Flags)+aKill*int64(kills))
 }
 
 func (b *bench) restoreCommand() *cobra.Command {

@@ -81,6 +81,8 @@ func (c *Court) firstOutput(ctx context.Context, who *Contestant) (func() (time.
 	}
 	return func() (time.Time, error) {
 		defer cl.Close()
+		ctx, cancel := context.WithTimeout(ctx, time.Minute) // the input may have been too short
+		defer cancel()
 		for {
 			fetches := cl.PollFetches(ctx)
 			if err := fetches.Err(); err != nil {

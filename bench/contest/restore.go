@@ -112,7 +112,7 @@ func (r *Restored) readLog(path string) error {
 		}
 	}
 	if first.IsZero() || last.IsZero() {
-		return fmt.Errorf("%s tells of no restore", path)
+		return fmt.Errorf("%s tells of no restore, as it does of short ones: is the input too small?", path)
 	}
 	r.Restore = last.Sub(first)
 	return nil

@@ -112,11 +112,19 @@ func (v *view) result(who *Contestant, in *Input) *Result {
 	}
 	all := in.Records - from.done
 	tenth, ninth := v.reached(from.done+all/10), v.reached(from.done+all-all/10)
-	cpu := (to.cpu - from.cpu).Seconds()
+	cpu := to.cpu - from.cpu
 	return &Result{
 		Contestant: who.Name, Input: in.Name, Events: all * batch,
-		Seconds: to.at.Sub(from.at).Seconds(), CPU: cpu, BrokerCPU: (to.broker - from.broker).Seconds(),
-		Rate:   float64((ninth.done-tenth.done)*batch) / ninth.at.Sub(tenth.at).Seconds(),
-		PerCPU: float64(all*batch) / cpu,
+		Seconds: to.at.Sub(from.at).Seconds(), CPU: cpu.Seconds(), BrokerCPU: (to.broker - from.broker).Seconds(),
+		Rate:   per((ninth.done-tenth.done)*batch, ninth.at.Sub(tenth.at)),
+		PerCPU: per(all*batch, cpu),
 	}
+}
+
+// per is how many there are a second, 0 where the time was too short to be seen.
+func per(n int64, in time.Duration) float64 {
+	if in <= 0 {
+		return 0
+	}
+	return float64(n) / in.Seconds()
 }

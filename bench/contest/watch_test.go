@@ -35,6 +35,18 @@ func TestResult(t *testing.T) {
 	}
 }
 
+// TestResultOfAnInstant has a run that one look saw whole: there is no rate, but
+// a result that can be kept.
+func TestResultOfAnInstant(t *testing.T) {
+	p := workload.Default()
+	p.Events = 10
+	v := &view{looks: []look{{at: time.Unix(0, 0)}, {at: time.Unix(1, 0), done: 10}}, last: 1}
+	r := v.result(&Contestant{Name: "c"}, &Input{Name: "x", Params: p, Records: 10})
+	if _, err := Line(r); err != nil || r.Rate != 0 || r.PerCPU != 0 || r.Seconds != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+}
+
 func TestRestoreIsReadFromTheLog(t *testing.T) {
 	r := &Restored{}
 	if err := r.readLog("testdata/restore.log"); err != nil {

@@ -73,9 +73,11 @@ func cpu(all []contest.Latency) chart {
 }
 
 func recovery(restores []contest.Restored, crashes []contest.Crashed) chart {
-	c := chart{Title: "Time until it works again", Unit: "s from the start of the process; less is better"}
+	c := chart{Title: "Time until it works again", Unit: "s, of starts from the start of the process; less is better"}
 	for _, r := range restores {
-		c.group(keys(r.Contestant, r.Keys)).add("ready, disk empty", kind(r.Contestant), r.Ready.Seconds())
+		g := c.group(keys(r.Contestant, r.Keys))
+		g.add("restore of state", kind(r.Contestant), r.Restore.Seconds())
+		g.add("start on empty disk", kind(r.Contestant), r.Ready.Seconds())
 	}
 	for _, r := range crashes {
 		g := c.group(keys(r.Contestant, r.Keys))
