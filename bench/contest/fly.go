@@ -3,6 +3,7 @@ package contest
 import (
 	"context"
 	"fmt"
+	"os"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -91,14 +92,29 @@ func (c *Court) load(ctx context.Context, proc *process.Process, began time.Time
 	if err := cluster.Sleep(ctx, time.Until(began.Add(pace.WarmUp))); err != nil {
 		return err
 	}
-	from := look{at: time.Now(), cpu: proc.CPU(), broker: c.brokerCPU()}
+	from := c.toll(proc)
 	if err := cluster.Sleep(ctx, pace.Window); err != nil {
 		return err
 	}
-	wall := time.Since(from.at).Seconds()
-	l.CPU = 100 * (proc.CPU() - from.cpu).Seconds() / wall
-	l.BrokerCPU = 100 * (c.brokerCPU() - from.broker).Seconds() / wall
+	to := c.toll(proc)
+	percent := func(of time.Duration) float64 { return 100 * of.Seconds() / to.at.Sub(from.at).Seconds() }
+	l.CPU, l.BrokerCPU = percent(to.contestant-from.contestant), percent(to.broker-from.broker)
+	l.OtherCPU = max(0, percent(to.others-from.others)) // clocks of processes and of the machine differ by a tick
 	return nil
+}
+
+// toll is the time that processors have spent until a moment.
+type toll struct {
+	at                         time.Time
+	contestant, broker, others time.Duration
+}
+
+func (c *Court) toll(proc *process.Process) toll {
+	t := toll{at: time.Now(), contestant: proc.CPU(), broker: c.brokerCPU()}
+	all, _ := process.Busy()           // 0 where there is no /proc, as all of these
+	own, _ := process.CPU(os.Getpid()) // the producer's and the reader's
+	t.others = all - t.contestant - t.broker - own
+	return t
 }
 
 // await waits until so many changes were seen, for as long as patience lasts: the

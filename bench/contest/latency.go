@@ -41,7 +41,10 @@ type Latency struct {
 	Max        float64 `json:"max_ms"`
 	CPU        float64 `json:"cpu_percent"`
 	BrokerCPU  float64 `json:"broker_cpu_percent,omitempty"` // 0: not known
-	Check      string  `json:"check"`                        // "exact", or what differs
+	// OtherCPU is what others had of the machine meanwhile: latencies of a busy
+	// machine tell little. The broker is one of them where it is not known.
+	OtherCPU float64 `json:"other_cpu_percent"`
+	Check    string  `json:"check"` // "exact", or what differs
 }
 
 // Latency measures a contestant that starts with empty topics. The input's

@@ -39,6 +39,37 @@ func CPU(pid int) (time.Duration, error) {
 	return sum, nil
 }
 
+// Busy is the time that all processors of the machine have worked, for whomever.
+func Busy() (time.Duration, error) {
+	b, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, err
+	}
+	return busy(b)
+}
+
+// busy adds up the first line of /proc/stat (proc(5)): its fourth and fifth time
+// are those of waiting, and what follows the seventh was not had or was counted in
+// the first two.
+func busy(stat []byte) (time.Duration, error) {
+	line, _, _ := bytes.Cut(stat, []byte("\n"))
+	fields := bytes.Fields(line)
+	if len(fields) < 8 {
+		return 0, fmt.Errorf("/proc/stat begins with %q", line)
+	}
+	var sum time.Duration
+	for i, field := range fields[1:8] {
+		n, err := strconv.ParseInt(string(field), 10, 64)
+		if err != nil {
+			return 0, err
+		}
+		if i != 3 && i != 4 {
+			sum += time.Duration(n) * tick
+		}
+	}
+	return sum, nil
+}
+
 // Memory is what a program has in memory now, and had at most, bytes. Both are 0
 // when it has ended.
 func (p *Process) Memory() (now, peak int64) {
