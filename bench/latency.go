@@ -21,7 +21,8 @@ window, in percent of one core; "others" is what neither the contestant nor the 
 should be little. With --rate 20 it tells what a trickle costs.
 
 Events are such as the input's parameters make them. Early on most keys are seen for the first time, so more
-of them are changes than in the whole input; the table tells how many.`,
+of them are changes than in the whole input; the table tells how many. A broker that was just started is slow:
+measure until its CPU use no longer falls.`,
 		RunE: func(c *cobra.Command, args []string) error {
 			if rate < 1 || seconds < 1 || warmUp < 0 {
 				return fmt.Errorf("the rate and the seconds must be at least 1: %d, %d", rate, seconds)
