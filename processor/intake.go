@@ -94,6 +94,7 @@ func (in *intake) refuse(a *arrival, place trait.Place, e *impression.Element, s
 // returns how many records it took.
 func (in *intake) decode(records []*kgo.Record) (int, error) {
 	in.sightings = in.sightings[:0]
+	defer in.want()
 	for i, r := range records {
 		if len(in.sightings) >= roundSightings {
 			return i, nil
@@ -113,6 +114,14 @@ func (in *intake) decode(records []*kgo.Record) (int, error) {
 		}
 	}
 	return len(records), nil
+}
+
+// want finds the records of the sightings.
+func (in *intake) want() {
+	in.state.WantEach(len(in.sightings), func(i int) (int32, trait.Key) {
+		s := &in.sightings[i]
+		return s.task, s.key
+	}, func(i int, slot state.Slot) { in.sightings[i].slot = slot })
 }
 
 // arrive finds out where a record was first read. The only error is a record
@@ -207,7 +216,6 @@ func (in *intake) sight(r *kgo.Record, place trait.Place, task int32, imp *impre
 	}
 	key := trait.Key{Identity: imp.Identity, User: imp.User, Trait: m.Trait}
 	in.sightings = append(in.sightings, sighting{
-		slot: in.state.Want(task, key),
 		task: task,
 		key:  key,
 		seen: trait.Register{SeenAt: imp.SeenAt, Version: imp.Version, Treatment: imp.Treatment, Value: m.Value},

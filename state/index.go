@@ -41,6 +41,12 @@ func (x *index) find(hash uint32, key []byte, keyOf func(Slot) []byte) (Slot, bo
 	return 0, false
 }
 
+// guess returns the slot that a hash most likely names.
+func (x *index) guess(hash uint32) (Slot, bool) {
+	c := x.table[x.home(hash)]
+	return Slot(c.slot - 1), c.slot != 0 && c.hash == hash
+}
+
 // add enters a slot whose key is not there yet.
 func (x *index) add(hash uint32, slot Slot) {
 	if 2*(x.used+1) > len(x.table) {

@@ -45,6 +45,7 @@ type Overlay struct {
 	cps          map[int32]Checkpoint
 	batch        *Batch
 	scratch      []byte
+	round        round
 	record       trait.Record // for what is not kept
 }
 
@@ -60,27 +61,30 @@ func (s *Store) NewOverlay() *Overlay {
 // Want returns the slot of a task's key, a new one if the transaction has not
 // wanted it before. The key is copied.
 func (o *Overlay) Want(task int32, k trait.Key) Slot {
-	epoch := o.hold(task)
 	o.scratch = appendRecordKey(o.scratch[:0], task, k)
-	hash := o.young.index.hash(o.scratch)
-	if slot, ok := o.young.find(hash, o.scratch); ok {
+	return o.want(task, o.young.index.hash(o.scratch), o.scratch)
+}
+
+func (o *Overlay) want(task int32, hash uint32, key []byte) Slot {
+	epoch := o.hold(task)
+	if slot, ok := o.young.find(hash, key); ok {
 		if e := o.young.entries.at(slot); e.epoch != epoch {
 			e.epoch, e.valueLen = epoch, 0
 			o.missing = append(o.missing, slot)
 		}
 		return slot
 	}
-	slot, e := o.young.add(hash, o.scratch)
+	slot, e := o.young.add(hash, key)
 	e.task, e.epoch = task, epoch
-	if !o.keep(hash, e) {
+	if !o.keep(hash, key, e) {
 		o.missing = append(o.missing, slot)
 	}
 	return slot
 }
 
 // keep takes an entry over from the generation before, if it is there.
-func (o *Overlay) keep(hash uint32, e *entry) bool {
-	slot, ok := o.old.find(hash, o.scratch)
+func (o *Overlay) keep(hash uint32, key []byte, e *entry) bool {
+	slot, ok := o.old.find(hash, key)
 	if !ok {
 		return false
 	}

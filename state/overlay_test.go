@@ -149,8 +149,15 @@ func (r *overlayRun) change(t *rapid.T) {
 	for range rapid.IntRange(1, 20).Draw(t, "keys") {
 		w := wanted{task: genTask().Draw(t, "task"), key: genKey().Draw(t, "key")}
 		r.m.hold(w.task, r.o)
-		w.slot = r.o.Want(w.task, w.key)
 		all = append(all, w)
+	}
+	if rapid.Bool().Draw(t, "together") {
+		r.o.WantEach(len(all), func(i int) (int32, trait.Key) { return all[i].task, all[i].key },
+			func(i int, slot Slot) { all[i].slot = slot })
+	} else {
+		for i, w := range all {
+			all[i].slot = r.o.Want(w.task, w.key)
+		}
 	}
 	if err := r.o.Load(); err != nil {
 		t.Fatal(err)
