@@ -186,3 +186,34 @@ func LastSeen(b []byte) (trait.Register, bool) {
 	}
 	return r, !in.failed
 }
+
+// AppendMoved appends a record of which nothing but the time and the version that
+// were seen last have changed. It is for records of which LastSeen tells, and
+// returns false for others.
+func AppendMoved(dst, b []byte, seenAt, version int64) ([]byte, bool) {
+	last, ok := LastSeen(b)
+	if !ok {
+		return dst, false
+	}
+	in := reader{rest: b[2:]}
+	in.varint()
+	in.varint()
+	texts := in.rest
+	in.bytes()
+	if b[1]&treatmentInSeen == 0 {
+		in.bytes()
+	}
+	in.bytes() // the value before
+	texts = texts[:len(texts)-len(in.rest)]
+	emittedAt, emittedVersion := last.SeenAt-in.varint(), last.Version-in.varint()
+	if in.failed {
+		return dst, false
+	}
+	dst = append(dst, b[:2]...)
+	dst = binary.AppendVarint(dst, seenAt)
+	dst = binary.AppendVarint(dst, version)
+	dst = append(dst, texts...)
+	dst = binary.AppendVarint(dst, seenAt-emittedAt)
+	dst = binary.AppendVarint(dst, version-emittedVersion)
+	return append(dst, in.rest...), true
+}

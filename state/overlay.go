@@ -36,7 +36,6 @@ type Overlay struct {
 	open    uint32    // the number of the transaction
 	missing []Slot    // wanted, not yet loaded
 	dirty   []Slot
-	sorted  bool // dirty is in key order
 	records records
 	decoded []Slot // the entries that have a record
 	// What was committed and waits for the store.
@@ -46,6 +45,7 @@ type Overlay struct {
 	batch        *Batch
 	scratch      []byte
 	round        round
+	heads        []headed
 	record       trait.Record // for what is not kept
 }
 
@@ -178,11 +178,10 @@ func (o *Overlay) touch(slot Slot, e *entry) {
 	if !e.dirty {
 		e.dirty = true
 		o.dirty = append(o.dirty, slot)
-		o.sorted = false
 	}
 }
 
-// Dirty yields the changed records, encoded, in key order. The entries hold
+// Dirty yields the changed records, encoded. The entries hold
 // until Commit or Reset.
 func (o *Overlay) Dirty() iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
@@ -196,26 +195,21 @@ func (o *Overlay) Dirty() iter.Seq[Entry] {
 	}
 }
 
-// encode puts the changes into key order, in which Pebble takes them best, and
-// encodes those that are not.
+// encode encodes the changes that are not.
 func (o *Overlay) encode() {
-	if !o.sorted {
-		o.sort(o.dirty)
-		o.sorted = true
-	}
 	for _, slot := range o.dirty {
 		e := o.young.entries.at(slot)
-		r := &o.record
 		switch {
 		case e.record != 0:
-			r = o.records.at(e.record - 1)
+			r := o.records.at(e.record - 1)
+			o.scratch = schemas.AppendRecord(o.scratch[:0], r)
+			e.seenAt, e.version = r.Seen.SeenAt, r.Seen.Version
 		case e.moved:
-			o.decode(e, r)
+			o.scratch, _ = schemas.AppendMoved(o.scratch[:0], o.young.value(e), e.seenAt, e.version) // LastSeen told of it
 		default:
 			continue // encoded before
 		}
-		o.scratch = schemas.AppendRecord(o.scratch[:0], r)
-		e.seenAt, e.version, e.moved = r.Seen.SeenAt, r.Seen.Version, false
+		e.moved = false
 		o.young.setValue(e, o.scratch)
 	}
 	o.forgetRecords()
@@ -346,12 +340,8 @@ func (o *Overlay) Reset() {
 			o.old.reset(limit)
 		}
 	}
-	o.missing, o.dirty, o.sorted = o.missing[:0], o.dirty[:0], false
+	o.missing, o.dirty = o.missing[:0], o.dirty[:0]
 	o.open++
 }
 
 func (o *Overlay) key(slot Slot) []byte { return o.young.key(slot) }
-
-func (o *Overlay) sort(slots []Slot) {
-	slices.SortFunc(slots, func(a, b Slot) int { return bytes.Compare(o.key(a), o.key(b)) })
-}
