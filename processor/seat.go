@@ -27,7 +27,7 @@ const (
 	// again. The broker has then aborted what was open.
 	endTimeout      = transactionTimeout
 	fetchBytes      = 16 << 20
-	fetchPartition  = 2 << 20
+	fetchPartition  = 512 << 10
 	bufferedRecords = 50_000
 	// fetchWait is how long a fetch without records stays open, and so how long
 	// a task that has been restored may wait for a fetch that includes it.

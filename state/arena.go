@@ -2,7 +2,6 @@ package state
 
 const (
 	chunkBytes = 256 << 10
-	keptChunks = 32 // 8 MiB
 )
 
 // ref names bytes of an arena.

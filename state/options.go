@@ -79,7 +79,6 @@ func (o Options) pebble(f *fuse, opened *atomic.Bool) *pebble.Options {
 		// writers only when they are far behind, as in a restore.
 		L0CompactionThreshold: 12,
 		L0StopWritesThreshold: 36,
-		LBaseMaxBytes:         256 << 20,
 		// One compaction beside the workers; up to half of the cores when it
 		// falls behind. None while the store opens, which would wait for its
 		// end: after a crash that is most of the way back to work. The first

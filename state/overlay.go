@@ -257,7 +257,7 @@ func (o *Overlay) Commit(cps map[int32]Checkpoint) error {
 // storeBytes is about how much waits for the store at most, in bytes. More at a
 // time is written with less effort a record, and records that change often are
 // written less often; but a restart after a crash reads it from the changelog.
-const storeBytes = 8 << 20
+const storeBytes = 16 << 20
 
 // Full tells that it is time for Store.
 func (o *Overlay) Full() bool {

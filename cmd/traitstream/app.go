@@ -137,10 +137,11 @@ func (a *app) openState(ctx context.Context, o appOptions) error {
 		}
 	}
 	// Half of the memory for what was used last, half for what lies before the disk.
-	half := a.cfg.State.Memory / 2
+	half, workers := a.cfg.State.Memory/2, processor.Workers(a.cfg, a.topics.Tasks)
+	limitMemory(a.cfg.State.Memory, workers)
 	a.store, err = state.Open(state.Options{
 		Dir: a.cfg.State.Dir, App: a.cfg.App, ClusterID: metadata.Cluster, Logger: a.log, InMemory: o.inMemory,
-		CacheBytes: half, RecordBytes: int(half) / processor.Workers(a.cfg, a.topics.Tasks),
+		CacheBytes: half, RecordBytes: int(half) / workers,
 	})
 	if err != nil {
 		return err
