@@ -1,8 +1,6 @@
 package state
 
-const (
-	chunkBytes = 256 << 10
-)
+const chunkBytes = 256 << 10
 
 // ref names bytes of an arena.
 type ref struct{ chunk, start uint32 }
