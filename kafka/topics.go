@@ -42,8 +42,9 @@ type Creation struct {
 // missing is returned as it would be created.
 //
 // An error says what to do: it names the topics nearest to a missing source,
-// the counts of partitions that differ, the setting that would lose data, or
-// the commands that create what this user may not. Another process may create
+// the counts of partitions that differ, the setting that would lose data, the
+// commands that create what this user may not, or the ways that lead on from a
+// changelog that was deleted ([*LostError]). Another process may create
 // the same topics at the same time.
 func EnsureTopics(ctx context.Context, cl *kgo.Client, cfg *config.Config, c Creation) (*Topics, error) {
 	found, err := Describe(ctx, cl, topicNames(cfg)...)
@@ -62,6 +63,9 @@ func EnsureTopics(ctx context.Context, cl *kgo.Client, cfg *config.Config, c Cre
 	}
 	t := layout(cfg, found, missing)
 	if c.Own {
+		if err := CheckMissing(ctx, cl, cfg, t); err != nil {
+			return nil, err
+		}
 		missing = append(missing, t.missing()...)
 	}
 	if len(missing) > 0 {

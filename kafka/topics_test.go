@@ -211,7 +211,8 @@ func TestEnsureTopicsAtTheSameTime(t *testing.T) {
 	all.Wait()
 }
 
-// restricted is a client whose user has these rights on all topics alone.
+// restricted is a client whose user has these rights on all topics, and may
+// Describe groups.
 func restricted(t *testing.T, ops ...kmsg.ACLOperation) *kgo.Client {
 	t.Helper()
 	var acls []kfake.ACL
@@ -219,6 +220,8 @@ func restricted(t *testing.T, ops ...kmsg.ACLOperation) *kgo.Client {
 		acls = append(acls, kfake.ACL{Resource: kmsg.ACLResourceTypeTopic, Name: "*",
 			Pattern: kmsg.ACLResourcePatternTypeLiteral, Operation: op, Allow: true})
 	}
+	acls = append(acls, kfake.ACL{Resource: kmsg.ACLResourceTypeGroup, Name: "*",
+		Pattern: kmsg.ACLResourcePatternTypeLiteral, Operation: kmsg.ACLOperationDescribe, Allow: true})
 	brokers := startCluster(t, kfake.EnableSASL(), kfake.EnableACLs(), kfake.SeedTopics(3, "impressions"),
 		kfake.User("PLAIN", "app", "secret", acls...))
 	opts, err := Options(config.Kafka{Brokers: brokers, SASL: &config.SASL{Mechanism: "PLAIN", User: "app", Password: "secret"}})

@@ -113,8 +113,8 @@ func (o *Options) checkState(ctx context.Context) error {
 		return err
 	}
 	if before != "" && id != "" && before != id {
-		return fmt.Errorf("the state in %s is of a topic %s that was deleted and created again since: "+
-			"start once with --reset-state to rebuild the state from the topic", o.Config.State.Dir, changelog)
+		return fmt.Errorf("the state in %s is of a topic %s that was deleted and created again since: %w",
+			o.Config.State.Dir, changelog, errAnotherChangelog)
 	}
 	if before, err = o.adopt(tasksMeta, number); err != nil {
 		return err
@@ -129,6 +129,13 @@ func (o *Options) checkState(ctx context.Context) error {
 // errMoved says that the number of tasks has changed.
 var errMoved = errors.New("partitions that are added to the program's own topics move users to tasks that know nothing of them, " +
 	"and whose changes would be sent again; name another app, whose topics are created anew")
+
+// errAnotherChangelog says what to do with state that may be all that is left of
+// its changelog.
+var errAnotherChangelog = errors.New("keep a copy of the folder, which may be the only one of the state; " +
+	"only where the topic holds all of the state, such as from a backup or since all topics were created anew, " +
+	"start once with --reset-state, which rebuilds the state from the topic; " +
+	"else changes would be sent again with previous null: to recompute all from the sources, start under a new app name")
 
 // adopt keeps a value under a name where the state has none yet or is empty. It
 // returns what was there otherwise.
@@ -179,9 +186,8 @@ func (o *Options) restorePoint(task int32, start, end int64) (state.Checkpoint, 
 		return cp, fmt.Errorf("reading the checkpoint: %w", err)
 	case ok && cp.Next > end:
 		return cp, fmt.Errorf("the state in %s is ahead of the changelog (offset %d, but %s ends at %d): "+
-			"the topic was created again or the state belongs to another cluster; "+
-			"check both, and start once with --reset-state to rebuild the state from the topic",
-			o.Config.State.Dir, cp.Next, o.Topics.Changelog.Name, end)
+			"the topic was created again, has lost its end, or the state belongs to another cluster: %w",
+			o.Config.State.Dir, cp.Next, o.Topics.Changelog.Name, end, errAnotherChangelog)
 	case ok && (cp.Next == end || cp.Next >= start && time.Since(cp.Committed) < o.tombstonesKept()):
 		return cp, nil
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -91,11 +92,18 @@ func (m *Main) validateOnline(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
+	lost := kafka.CheckMissing(ctx, conn.client, cfg, topics)
+	if lost != nil && !errors.As(lost, new(*kafka.LostError)) {
+		return lost
+	}
 	for _, w := range topics.Warnings {
 		fmt.Fprintln(m.Stderr, "warning:", w)
 	}
-	if err := m.printTopics(topics); err != nil {
+	if err := m.printTopics(topics, lost != nil); err != nil {
 		return err
+	}
+	if lost != nil {
+		return lost // run fails with it too
 	}
 	samples, warning, err := sampleSources(ctx, conn.client, cfg, topics)
 	if err != nil {
@@ -114,7 +122,7 @@ type topicState struct {
 	Missing    bool   `json:"missing"`
 }
 
-func (m *Main) printTopics(topics *kafka.Topics) error {
+func (m *Main) printTopics(topics *kafka.Topics, lost bool) error {
 	t := table{right: map[int]bool{1: true}}
 	t.add("TOPIC", "PARTITIONS", "STATE")
 	for _, topic := range []kafka.Topic{topics.Traits, topics.Changelog, topics.Inbox, topics.DeadLetters} {
@@ -125,7 +133,10 @@ func (m *Main) printTopics(topics *kafka.Topics) error {
 			continue
 		}
 		state := "as it should be"
-		if topic.Missing {
+		switch {
+		case topic.Missing && lost:
+			state = "missing; run refuses to create it"
+		case topic.Missing:
 			state = "missing; run creates it"
 		}
 		t.add(topic.Name, strconv.Itoa(int(topic.Partitions)), state)

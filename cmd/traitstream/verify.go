@@ -107,6 +107,9 @@ func verifiedTopics(ctx context.Context, cfg *config.Config, conn *connection, t
 	if err != nil {
 		return nil, err
 	}
+	if err := kafka.CheckMissing(ctx, conn.client, cfg, topics); err != nil {
+		return nil, err
+	}
 	for _, t := range []kafka.Topic{topics.Traits, topics.Changelog, topics.Inbox} {
 		if t.Missing {
 			return nil, fmt.Errorf("there is nothing to verify: topic %s does not exist; run creates it", t.Name)
