@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -14,14 +13,15 @@ import (
 )
 
 // inputsMeta is the name under which the state keeps the topics that the seats
-// have last joined for.
+// have last joined for, with their ids.
 const inputsMeta = "inputs"
 
 // takeSeats makes the process's seats its own before the group gives them
 // tasks. It fences every seat that the last run had, so that nobody waits for a
 // transaction that was left open. It leaves those that fewer workers don't need,
-// and all of them when the sources have changed: the broker hands a static
-// member that comes back its old assignment, whatever it now wants to read.
+// and all of them when the sources have changed or one of the inputs was created
+// again: the broker hands a static member that comes back its old assignment,
+// whatever it now wants to read, and one from which a deleted topic has gone.
 func (p *Processor) takeSeats(ctx context.Context) error {
 	i := p.o.Instance
 	seats, surplus, before := i.seats(len(p.workers)), i.surplus(len(p.workers)), slices.Clone(i.held)
@@ -31,13 +31,20 @@ func (p *Processor) takeSeats(ctx context.Context) error {
 	if err := p.patiently(ctx, func() error { return p.o.fenceAll(ctx, before) }); err != nil {
 		return err
 	}
-	inputs := strings.Join(slices.Sorted(slices.Values(p.o.inputs())), ",")
-	last, err := p.o.Store.Meta(inputsMeta)
+	kept, err := p.o.Store.Meta(inputsMeta)
 	if err != nil {
 		return fmt.Errorf("reading state: %w", err)
 	}
+	var inputs joinedInputs
+	if err := p.patiently(ctx, func() (err error) { inputs, err = p.o.joinedInputs(ctx); return err }); err != nil {
+		return err
+	}
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	last := parseInputs(string(kept))
 	leaving := surplus
-	if string(last) != inputs {
+	if inputs.differ(last) {
 		leaving = before
 	}
 	if len(leaving) > 0 {
@@ -48,8 +55,8 @@ func (p *Processor) takeSeats(ctx context.Context) error {
 	if ctx.Err() != nil {
 		return ctx.Err() // the next start does the rest
 	}
-	if string(last) != inputs {
-		if err := p.o.Store.SetMeta(inputsMeta, []byte(inputs)); err != nil {
+	if text := inputs.after(last); text != string(kept) {
+		if err := p.o.Store.SetMeta(inputsMeta, []byte(text)); err != nil {
 			return fmt.Errorf("writing state: %w", err)
 		}
 	}
