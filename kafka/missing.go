@@ -48,7 +48,21 @@ func CheckMissing(ctx context.Context, cl *kgo.Client, cfg *config.Config, t *To
 	if slices.Contains(gone, t.Changelog.Name) {
 		return &LostError{Changelog: t.Changelog.Name, Group: cfg.Group()}
 	}
+	t.warnOfLoss(gone, cfg.Group())
 	return nil
+}
+
+// warnOfLoss warns of what is not in topics that are created for a group that has
+// read on.
+func (t *Topics) warnOfLoss(gone []string, group string) {
+	const was = "topic %s was missing although group %s has committed offsets of its inputs"
+	if slices.Contains(gone, t.Traits.Name) {
+		t.warn(was+" (deleted, or output.topic was changed): the new one holds only changes from now on, "+
+			"not the traits that stay as they are; to send all current traits, start under a new app name", t.Traits.Name, group)
+	}
+	if slices.Contains(gone, t.Inbox.Name) {
+		t.warn(was+": impressions that were forwarded through the deleted one and not merged yet are lost", t.Inbox.Name, group)
+	}
 }
 
 // inputs are the topics that are there and that the group reads.

@@ -61,6 +61,27 @@ func TestChangelogOfAFreshGroup(t *testing.T) {
 	}
 }
 
+// Other topics are created again, with a warning of what they lack.
+func TestDeletedOutputs(t *testing.T) {
+	for deleted, want := range map[string]string{
+		"app-traits": "topic app-traits was missing although group app has committed offsets of its inputs " +
+			"(deleted, or output.topic was changed): the new one holds only changes from now on",
+		"app-inbox":        "topic app-inbox was missing although group app has committed offsets of its inputs: impressions that were forwarded",
+		"app-dead-letters": "",
+	} {
+		cl := begun(t, "impressions", deleted)
+		for _, warned := range []string{want, ""} { // the second time it is there
+			got, err := EnsureTopics(limit(t), cl, configOf("impressions"), Creation{Own: true})
+			if err != nil || len(got.missing()) > 0 {
+				t.Fatalf("%s: got %+v, %v", deleted, got, err)
+			}
+			if warnings := strings.Join(got.Warnings, "\n"); !strings.HasPrefix(warnings, warned) || warned == "" && warnings != "" {
+				t.Errorf("%s: warns %q, want %q", deleted, warnings, warned)
+			}
+		}
+	}
+}
+
 // Of two processes that start at once, the first may have created the topics and
 // begun before the second one, which did not see them, looks at the group.
 func TestChangelogOfAnother(t *testing.T) {

@@ -79,7 +79,9 @@ func EnsureTopics(ctx context.Context, cl *kgo.Client, cfg *config.Config, c Cre
 		if found, err = describeAll(ctx, cl, there...); err != nil {
 			return nil, err
 		}
+		warnings := t.Warnings
 		t = layout(cfg, found, nil)
+		t.Warnings = warnings
 	}
 	return t, t.check(cfg)
 }

@@ -57,3 +57,19 @@ func TestDeletedChangelog(t *testing.T) {
 		t.Errorf("the traits topic has %d changes, want the one again", n)
 	}
 }
+
+// Another topic that was deleted is created again; what is lost with it is said
+// before and when it is.
+func TestDeletedTraits(t *testing.T) {
+	w := processed(t)
+	w.deleteTopics("traitstream-traits", "traitstream-inbox")
+	for _, args := range [][]string{{"validate", "--connect"}, {"run", "--until-caught-up"}} {
+		status, stdout, stderr := program(t, "", append(args, "-c", w.config)...)
+		if status != exitDone || !strings.Contains(stderr, "the new one holds only changes from now on") || !strings.Contains(stderr, "are lost") {
+			t.Errorf("%v: status %d, output %q, errors %q", args, status, stdout, stderr)
+		}
+	}
+	if _, _, stderr := program(t, "", "run", "-c", w.config, "--until-caught-up"); strings.Contains(stderr, "now on") {
+		t.Errorf("it goes on warning: %s", stderr)
+	}
+}
