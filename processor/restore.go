@@ -217,6 +217,7 @@ type restoring struct {
 	next      atomic.Int64 // the offset that is written next
 	count     int          // records read since the last write
 	checked   int          // records of which the place was checked
+	illegible illegible
 	loader    *state.Loader
 }
 
@@ -244,6 +245,9 @@ func (r *restoring) run(ctx context.Context) error {
 	if err := kafka.ReadPartition(ctx, r.Client, r.Topics.Changelog.Name, r.task, r.from, r.end, r.add); err != nil {
 		return fmt.Errorf("reading the changelog: %w", err)
 	}
+	if err := r.illegible.err(r.Topics.Changelog.Name, r.task); err != nil {
+		return err
+	}
 	if err := r.flush(r.end); err != nil {
 		return err
 	}
@@ -266,9 +270,14 @@ func (r *restoring) add(rec *kgo.Record) error {
 				rec.Topic, r.task, kafka.Partition(key.User, r.Topics.Tasks), errMoved)
 		}
 	}
-	if rec.Value == nil {
+	switch {
+	case !r.illegible.take(rec):
+		if len(r.illegible.byKey) > mostIllegible {
+			return r.illegible.err(rec.Topic, r.task)
+		}
+	case rec.Value == nil:
 		r.loader.Delete(rec.Key)
-	} else {
+	default:
 		r.loader.Put(rec.Key, rec.Value)
 	}
 	r.count++
@@ -278,9 +287,10 @@ func (r *restoring) add(rec *kgo.Record) error {
 	return nil
 }
 
-// flush writes what was read, with the checkpoint that makes it count.
+// flush writes what was read, with the checkpoint that makes it count. That does
+// not go beyond what can't be read, which the next start must find again.
 func (r *restoring) flush(next int64) error {
-	if err := r.loader.Flush(state.Checkpoint{Next: next, Clock: r.clock, Committed: time.Now()}); err != nil {
+	if err := r.loader.Flush(state.Checkpoint{Next: r.illegible.before(next), Clock: r.clock, Committed: time.Now()}); err != nil {
 		return fmt.Errorf("writing state: %w", err)
 	}
 	r.next.Store(next)

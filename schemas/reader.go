@@ -17,7 +17,7 @@ type VersionError struct {
 
 // Error says what to do.
 func (e *VersionError) Error() string {
-	return fmt.Sprintf("%s has version %d, which a newer release of traitstream wrote: run that release or a later one",
+	return fmt.Sprintf("%s has version %d: a newer release of traitstream wrote it (run that one or a later one), or something else wrote it",
 		e.What, e.Version)
 }
 

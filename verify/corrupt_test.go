@@ -249,6 +249,9 @@ var wrong = map[string]struct {
 	"a key of the changelog that is none": {WrongRecord, "malformed state key", func(w *world) {
 		w.put(&kgo.Record{Topic: w.topics.Changelog.Name, Key: []byte("?"), Value: []byte("?")})
 	}},
+	"a changelog of a newer release": {WrongRecord, "has version 103", func(w *world) {
+		w.put(&kgo.Record{Topic: w.topics.Changelog.Name, Partition: w.task(), Key: schemas.AppendStateKey(nil, victim), Value: []byte("garbage")})
+	}},
 	"a trait of nobody in the changelog": {WrongChangelog, "recomputed nothing", func(w *world) {
 		rec := w.logged()
 		key := trait.Key{Identity: impression.User, User: victim.User, Trait: []byte("none such")}
@@ -305,4 +308,22 @@ func TestCorruptions(t *testing.T) {
 			}
 		})
 	}
+}
+
+// What can't be read and was removed or replaced since is no difference.
+func TestRemovedForeignRecords(t *testing.T) {
+	w := newWorld(t, "", 3)
+	w.fill()
+	rec := w.logged()
+	foreign := func(key, value []byte) {
+		w.put(&kgo.Record{Topic: w.topics.Changelog.Name, Partition: w.task(), Key: key, Value: value})
+	}
+	foreign([]byte("?"), []byte("?"))
+	foreign(schemas.AppendStateKey(nil, victim), []byte("garbage"))
+	if r, _ := w.verify(); r.Differences != 2 {
+		t.Errorf("there are %d differences, want 2", r.Differences)
+	}
+	foreign([]byte("?"), nil)
+	w.log(&rec)
+	w.clean()
 }

@@ -2,7 +2,6 @@ package verify
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"hash/maphash"
 
@@ -26,7 +25,15 @@ func (p *pass) readChangelog(ctx context.Context) error {
 			}
 		}
 	}
-	return p.readTopic(ctx, p.o.Topics.Changelog.Name, p.cut.changelog, p.logged)
+	if err := p.readTopic(ctx, p.o.Topics.Changelog.Name, p.cut.changelog, p.logged); err != nil {
+		return err
+	}
+	for _, task := range p.tasks {
+		for _, d := range p.shards[task].foreign {
+			p.differRecord(d)
+		}
+	}
+	return nil
 }
 
 // readTopic reads the pass's tasks of an output. A task has one reader.
@@ -54,7 +61,7 @@ func (p *pass) readTopic(ctx context.Context, topic string, logs map[int32]span,
 func (p *pass) logged(r *kgo.Record) error {
 	key, err := schemas.DecodeStateKey(r.Key)
 	if err != nil {
-		p.differRecord(at(r, WrongRecord, err.Error()))
+		p.shards[r.Partition].takeForeign(r, err)
 		return nil
 	}
 	if task := kafka.Partition(key.User, p.o.Topics.Tasks); task != r.Partition {
@@ -65,14 +72,10 @@ func (p *pass) logged(r *kgo.Record) error {
 	if ev == nil {
 		return nil
 	}
-	ev.record, ev.cause = string(r.Value), -1
+	ev.record, ev.cause, ev.fault, ev.unreadable = string(r.Value), -1, nil, false // the last record counts alone
 	var rec trait.Record
 	if r.Value != nil {
-		err := schemas.DecodeRecord(r.Value, &rec)
-		if newer := (*schemas.VersionError)(nil); errors.As(err, &newer) {
-			return err
-		}
-		if err != nil {
+		if err := schemas.DecodeRecord(r.Value, &rec); err != nil {
 			fault := at(r, WrongRecord, err.Error())
 			ev.record, ev.fault, ev.unreadable = "", &fault, true
 		}
@@ -82,6 +85,19 @@ func (p *pass) logged(r *kgo.Record) error {
 	}
 	ev.local.logged(r.Offset < p.checkpoints[r.Partition].Next, r.Value, p.seed)
 	return nil
+}
+
+// takeForeign takes a record whose key is none. A later one that removes it makes
+// it good, as it does for a restore.
+func (s *shard) takeForeign(r *kgo.Record, cause error) {
+	if r.Value == nil {
+		delete(s.foreign, string(r.Key))
+		return
+	}
+	if s.foreign == nil {
+		s.foreign = map[string]Difference{}
+	}
+	s.foreign[string(r.Key)] = at(r, WrongRecord, fmt.Sprintf("%v (key %q)", cause, r.Key))
 }
 
 // logged takes a record of the changelog before or after the checkpoint.

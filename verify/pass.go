@@ -34,8 +34,9 @@ type pass struct {
 
 // shard is what is known of a task's traits, by state key.
 type shard struct {
-	mu     sync.Mutex
-	traits map[string]*evidence
+	mu      sync.Mutex
+	traits  map[string]*evidence
+	foreign map[string]Difference // of the changelog, by a key that is no trait's
 }
 
 func newPass(v *verifier, tasks []int32, only map[string]bool) *pass {
