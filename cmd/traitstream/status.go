@@ -48,7 +48,7 @@ func (m *Main) status(ctx context.Context, cfg *config.Config, o statusOptions) 
 		return err
 	}
 	r := newStatusReport(cfg.App, topics)
-	if r.Started {
+	if !topics.Inbox.Missing {
 		group, err := settledGroup(ctx, conn.client, cfg.Group())
 		if err != nil {
 			return err

@@ -144,6 +144,34 @@ func TestStatusThroughAGroupsLife(t *testing.T) {
 	}
 }
 
+// A topic that is missing is named, and what can be told all the same is told.
+func TestStatusNamesMissingTopics(t *testing.T) {
+	w := processed(t)
+	for _, c := range []struct {
+		deleted, missing string
+		looked           bool // at the group
+	}{
+		{"traitstream-dead-letters", "traitstream-dead-letters", true},
+		{"traitstream-last-seen-changelog", "traitstream-last-seen-changelog, traitstream-dead-letters", true},
+		{"traitstream-inbox", "traitstream-last-seen-changelog, traitstream-inbox, traitstream-dead-letters", false},
+	} {
+		w.deleteTopics(c.deleted)
+		got := succeed(t, "status", "-c", w.config)
+		if !strings.Contains(got, "are there: "+c.missing+"; ") || strings.Contains(got, "no process of") ||
+			strings.Contains(got, "nobody is in group traitstream") != c.looked {
+			t.Errorf("without %s: %s", c.deleted, got)
+		}
+		s := statusWorld{world: w}
+		if _, all := s.look(); !all.Started || strings.Join(all.Missing, ", ") != c.missing {
+			t.Errorf("without %s: %+v", c.deleted, all)
+		}
+	}
+	w.deleteTopics("traitstream-traits")
+	if got := succeed(t, "status", "-c", w.config); !strings.Contains(got, "no process of traitstream has run yet") {
+		t.Errorf("with none of them: %s", got)
+	}
+}
+
 // A rebalance is waited for: while it goes on, the brokers tell nothing of the
 // members.
 func TestStatusWaitsForARebalance(t *testing.T) {

@@ -19,7 +19,7 @@ func (m *Main) printStatus(r *statusReport) error {
 		}
 		return m.printJSON(r)
 	}
-	if r.Started {
+	if r.looked {
 		if err := m.printTasks(r); err != nil {
 			return err
 		}
@@ -92,7 +92,15 @@ func (r *statusReport) summary() string {
 	if !r.Started {
 		return fmt.Sprintf("no process of %s has run yet: its topics are missing, and the first `traitstream run` creates them", r.App)
 	}
-	lines := []string{r.groupSentence()}
+	var lines []string
+	if len(r.Missing) > 0 {
+		lines = append(lines, fmt.Sprintf("missing, though other topics of %s are there: %s; `traitstream validate --connect` tells what run does about it",
+			r.App, strings.Join(r.Missing, ", ")))
+	}
+	if !r.looked {
+		return strings.Join(lines, "\n")
+	}
+	lines = append(lines, r.groupSentence())
 	total := "all is processed"
 	if r.LagRecords > 0 {
 		total = fmt.Sprintf("%s records are not processed yet, the oldest of them %s old", humanCount(r.LagRecords), r.behind())

@@ -131,7 +131,8 @@ func TestStatusSentences(t *testing.T) {
 			t.Errorf("%s: %q stands in\n%s", name, c.not, got)
 		}
 	}
-	r := newStatusReport("app", &kafka.Topics{Tasks: 2, Inbox: kafka.Topic{Missing: true}})
+	gone := kafka.Topic{Missing: true}
+	r := newStatusReport("app", &kafka.Topics{Tasks: 2, Traits: gone, Changelog: gone, Inbox: gone})
 	r.Letters = &lettersReport{}
 	want := "no process of app has run yet: its topics are missing, and the first `traitstream run` creates them\nno dead letters\n"
 	if got := r.printed(t, "text"); got != want {

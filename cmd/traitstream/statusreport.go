@@ -15,6 +15,7 @@ import (
 type statusReport struct {
 	App     string      `json:"app"`
 	Started bool        `json:"started"` // false: no process has run yet
+	Missing []string    `json:"missing"` // topics of the program that are not there though others are
 	Group   groupReport `json:"group"`
 	Count   int         `json:"tasks"`
 	Owned   int         `json:"owned"`     // tasks that a member has
@@ -25,7 +26,8 @@ type statusReport struct {
 	Beyond  []inputReport  `json:"beyond"`
 	Letters *lettersReport `json:"dead_letters"` // null: not counted
 
-	tasks []taskReport
+	tasks  []taskReport
+	looked bool // at the group and its inputs, of which the inbox is one
 }
 
 // groupReport is what is known of the group.
@@ -78,11 +80,19 @@ type inputReport struct {
 }
 
 func newStatusReport(app string, topics *kafka.Topics) *statusReport {
-	return &statusReport{
-		App: app, Started: !topics.Inbox.Missing && !topics.Changelog.Missing, Count: int(topics.Tasks),
+	r := &statusReport{
+		App: app, Count: int(topics.Tasks), Missing: []string{},
 		Group: groupReport{State: groupDead, Unreached: []string{}}, Beyond: []inputReport{},
 		tasks: newTaskReports(topics),
 	}
+	// Dead letters alone are import's.
+	r.Started = !topics.Traits.Missing || !topics.Changelog.Missing || !topics.Inbox.Missing
+	for _, own := range []kafka.Topic{topics.Traits, topics.Changelog, topics.Inbox, topics.DeadLetters} {
+		if own.Missing && r.Started {
+			r.Missing = append(r.Missing, own.Name)
+		}
+	}
+	return r
 }
 
 // newTaskReports returns the tasks as they are before anybody has them.
@@ -97,6 +107,7 @@ func newTaskReports(topics *kafka.Topics) []taskReport {
 // fill takes in what was found out about a group whose inbox is the topic that
 // its tasks go by.
 func (r *statusReport) fill(inbox string, g *membership, inputs []processor.Input, answers map[string]processStatus, now time.Time) {
+	r.looked = true
 	r.Group.State, r.Group.Workers = g.state, len(g.members)
 	if !g.rebalancing() {
 		r.Group.Processes, r.Group.Unreached = g.processes(), g.unreached(answers)
