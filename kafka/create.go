@@ -16,12 +16,28 @@ import (
 
 // CreateTopics creates the topics and waits until they have leaders. One that
 // exists already is left as it is. A replicas of -1 takes the broker's default.
-// Where this user may not create topics, the error lists the commands that do.
+// The brokers are asked about all of them first: where they refuse one, none is
+// created, since what is left of a first run that failed would settle the number
+// of tasks. Where this user may not create topics, the error lists the commands
+// that do.
 func CreateTopics(ctx context.Context, cl *kgo.Client, replicas int16, topics ...Topic) error {
+	adm := kadm.NewClient(cl)
+	for _, create := range []creator{adm.ValidateCreateTopics, adm.CreateTopics} {
+		if err := create.all(ctx, replicas, topics); err != nil {
+			return err
+		}
+	}
+	return awaitTopics(ctx, cl, topics)
+}
+
+// creator creates topics or asks whether that could be done.
+type creator func(ctx context.Context, partitions int32, replicas int16, configs map[string]*string, topics ...string) (kadm.CreateTopicResponses, error)
+
+func (c creator) all(ctx context.Context, replicas int16, topics []Topic) error {
 	var refused []Topic
 	var refusal error
 	for _, t := range topics {
-		err := create(ctx, cl, replicas, t)
+		err := c.one(ctx, replicas, t)
 		switch {
 		case err == nil, errors.Is(err, kerr.TopicAlreadyExists):
 		case errors.Is(err, kerr.TopicAuthorizationFailed), errors.Is(err, kerr.ClusterAuthorizationFailed):
@@ -33,19 +49,26 @@ func CreateTopics(ctx context.Context, cl *kgo.Client, replicas int16, topics ..
 	if len(refused) > 0 {
 		return notAllowed(refused, replicas, refusal)
 	}
-	return awaitTopics(ctx, cl, topics)
+	return nil
 }
 
-func create(ctx context.Context, cl *kgo.Client, replicas int16, t Topic) error {
+func (c creator) one(ctx context.Context, replicas int16, t Topic) error {
 	settings := make(map[string]*string, len(t.Config))
 	for k, v := range t.Config {
 		settings[k] = kmsg.StringPtr(v)
 	}
-	resp, err := kadm.NewClient(cl).CreateTopic(ctx, t.Partitions, replicas, settings, t.Name)
-	if err != nil && resp.ErrMessage != "" {
-		return fmt.Errorf("%w (%s)", err, resp.ErrMessage)
+	responses, err := c(ctx, t.Partitions, replicas, settings, t.Name)
+	if err != nil {
+		return err
 	}
-	return err
+	resp, ok := responses[t.Name]
+	switch {
+	case !ok:
+		return errors.New("the broker's answer does not tell of it")
+	case resp.Err != nil && resp.ErrMessage != "":
+		return fmt.Errorf("%w (%s)", resp.Err, resp.ErrMessage)
+	}
+	return resp.Err
 }
 
 // awaitTopics waits until the brokers that clients ask know of the topics.

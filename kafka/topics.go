@@ -69,6 +69,10 @@ func EnsureTopics(ctx context.Context, cl *kgo.Client, cfg *config.Config, c Cre
 		missing = append(missing, t.missing()...)
 	}
 	if len(missing) > 0 {
+		warnings := slices.Clone(t.Warnings)
+		if err := t.check(cfg); err != nil { // before some are there and others not
+			return t, err
+		}
 		if err := CreateTopics(ctx, cl, cfg.Kafka.ReplicationFactor, missing...); err != nil {
 			return nil, err
 		}
@@ -79,7 +83,6 @@ func EnsureTopics(ctx context.Context, cl *kgo.Client, cfg *config.Config, c Cre
 		if found, err = describeAll(ctx, cl, there...); err != nil {
 			return nil, err
 		}
-		warnings := t.Warnings
 		t = layout(cfg, found, nil)
 		t.Warnings = warnings
 	}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
@@ -195,6 +196,64 @@ func TestEnsureTopicsNamesTheNearest(t *testing.T) {
 	if topics, err := Describe(limit(t), cl, "app-inbox"); err != nil || len(topics) != 0 {
 		t.Errorf("created in spite of the error: %v, %v", topics, err)
 	}
+}
+
+// A first run that fails leaves no topic, whose number of partitions the next one
+// would have to keep to.
+func TestEnsureTopicsAllOrNone(t *testing.T) {
+	for name, tt := range map[string]struct {
+		inbox  map[string]string // where it exists; nil: it does not
+		output map[string]string // output.config
+		want   string
+	}{
+		"a topic that is there is wrong":  {inbox: map[string]string{"cleanup.policy": "compact"}, want: "topic app-inbox has cleanup.policy=compact"},
+		"what would be created is wrong":  {output: map[string]string{"cleanup.policy": "delete"}, want: "topic app-traits has cleanup.policy=delete"},
+		"the broker refuses the last one": {want: "creating topic app-dead-letters (3 partitions): POLICY_VIOLATION"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cl := newClient(t, startClusterThatRefuses(t, "app-dead-letters"))
+			createTopic(t, cl, "impressions", 3, nil)
+			want := []string{"impressions"}
+			if tt.inbox != nil {
+				createTopic(t, cl, "app-inbox", 3, tt.inbox)
+				want = []string{"app-inbox", "impressions"}
+			}
+			cfg := configOf("impressions")
+			cfg.Output.Config = tt.output
+			if _, err := EnsureTopics(limit(t), cl, cfg, Creation{Own: true}); err == nil || !strings.Contains(err.Error(), tt.want) {
+				t.Errorf("got %v, want %q", err, tt.want)
+			}
+			topics, err := metadata(limit(t), cl)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := slices.Sorted(maps.Keys(topics)); !slices.Equal(got, want) {
+				t.Errorf("there are %v", got)
+			}
+		})
+	}
+}
+
+// startClusterThatRefuses runs a cluster with a policy against a topic.
+func startClusterThatRefuses(t *testing.T, topic string) []string {
+	t.Helper()
+	c, err := kfake.NewCluster(kfake.NumBrokers(1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	c.ControlKey(kmsg.CreateTopics.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		if r.(*kmsg.CreateTopicsRequest).Topics[0].Topic != topic {
+			return nil, nil, false
+		}
+		refused := kmsg.NewCreateTopicsResponseTopic()
+		refused.Topic, refused.ErrorCode = topic, kerr.PolicyViolation.Code
+		resp := r.ResponseKind().(*kmsg.CreateTopicsResponse)
+		resp.Topics = append(resp.Topics, refused)
+		return resp, nil, true
+	})
+	return c.ListenAddrs()
 }
 
 func TestEnsureTopicsAtTheSameTime(t *testing.T) {
