@@ -160,6 +160,10 @@ func (a *app) openState(ctx context.Context, o appOptions) error {
 // definitions that it was computed with.
 const definitionsHash = "definitions"
 
+// earlierDefinitions is that for the hash of those before them, if they have ever
+// changed.
+const earlierDefinitions = "definitions-before"
+
 // checkDefinitions warns when the definitions have changed since the last run.
 func (a *app) checkDefinitions() error {
 	hash := a.traits.Hash()
@@ -173,6 +177,9 @@ func (a *app) checkDefinitions() error {
 	if before != nil {
 		a.log.Warn("the definitions have changed since the last run: they hold for impressions read from now on, " +
 			"traits that were computed before stay as they are")
+		if err := a.store.SetMeta(earlierDefinitions, before); err != nil {
+			return fmt.Errorf("writing state: %w", err)
+		}
 	}
 	if err := a.store.SetMeta(definitionsHash, hash[:]); err != nil {
 		return fmt.Errorf("writing state: %w", err)

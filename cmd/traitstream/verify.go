@@ -80,6 +80,9 @@ func (m *Main) verify(ctx context.Context, cfg *config.Config, o verifyOptions) 
 	}
 	out := bufio.NewWriterSize(m.Stdout, 64<<10)
 	p := &verifyPrinter{out: out, json: m.format == "json", all: o.all, absent: absent}
+	if p.unprocessed, err = unprocessed(ctx, cfg, conn, topics); err != nil {
+		return err
+	}
 	var report *verify.Report
 	var progress verifyProgress
 	err = m.newMeter("verifying", m.newScreen()).during(ctx, progress.reading, func() (err error) {
@@ -91,6 +94,11 @@ func (m *Main) verify(ctx context.Context, cfg *config.Config, o verifyOptions) 
 	})
 	if err != nil {
 		return errors.Join(unfinished(ctx, err), out.Flush())
+	}
+	if report.Differences > 0 {
+		if p.notes, err = changedSince(ctx, cfg, conn, store); err != nil {
+			return errors.Join(err, out.Flush())
+		}
 	}
 	if err := errors.Join(p.report(report), out.Flush()); err != nil {
 		return err

@@ -75,6 +75,37 @@ func TestVerify(t *testing.T) {
 	}
 }
 
+// What the group has not come to is counted, and what was configured otherwise
+// when the traits were computed is told with the differences.
+func TestVerifyTellsWhatChanged(t *testing.T) {
+	w := newVerified(t)
+	succeed(t, "import", "-c", w.config, write(t, w.dir, "more.jsonl", segmentEvent("u1", "f", "off", 9)+segmentEvent("u2", "f", "off", 9)))
+	got := succeed(t, "verify", "-c", w.config)
+	if want := "not processed   2  records of the sources, which are not compared\n"; !strings.Contains(got, want) || strings.Contains(got, "note: ") {
+		t.Errorf("%s\nlacks %q", got, want)
+	}
+	w.create("other", 1)
+	other := write(t, w.dir, "other.yaml", fmt.Sprintf(
+		"kafka: {brokers: [%q]}\nstate: {dir: data}\nhttp: {listen: \"127.0.0.1:0\"}\nsources: [{topic: other}]\ntraits: [{name: g}]\n", w.brokers[0]))
+	for range 2 { // before a run with the new configuration and after it
+		w.remove("nobody")
+		status, got, stderr := program(t, "", "verify", "-c", other, "--format", "json")
+		lines := strings.Split(strings.TrimSuffix(got, "\n"), "\n")
+		var r jsonReport
+		if err := json.Unmarshal([]byte(lines[len(lines)-1]), &r); err != nil {
+			t.Fatalf("%s, %s: %v", got, stderr, err)
+		}
+		if status != exitFailed || len(r.Notes) != 2 || !strings.Contains(r.Notes[0], "the definitions have changed") ||
+			!strings.Contains(r.Notes[1], "no longer sources (impressions)") || r.Unprocessed != 0 {
+			t.Errorf("status %d, errors %q, report %s", status, stderr, lines[len(lines)-1])
+		}
+		succeed(t, "run", "-c", other, "--until-caught-up")
+	}
+	if _, got, _ := program(t, "", "verify", "-c", other); strings.Count(got, "\nnote: ") != 2 {
+		t.Errorf("as text: %s", got)
+	}
+}
+
 // Without a state folder none is made; with one that is in use or another's the
 // rest is compared.
 func TestVerifyWithoutState(t *testing.T) {

@@ -23,6 +23,9 @@ type verifyPrinter struct {
 	json, all bool
 	absent    string // why the local state is not compared; empty: it is
 	n         int
+
+	unprocessed int64    // records of the sources
+	notes       []string // on where differences may come from
 }
 
 // jsonDifference is a difference as JSON. What is null is not known, or is not
@@ -97,9 +100,11 @@ type jsonReport struct {
 	Traits       int64                   `json:"traits"`
 	Changes      int64                   `json:"changes"`
 	InFlux       int64                   `json:"in_flux"`
+	Unprocessed  int64                   `json:"unprocessed"` // records of the sources that the group has not come to
 	Unverifiable map[verify.Reason]int64 `json:"unverifiable"`
 	State        jsonState               `json:"state"`
 	Passes       []jsonPass              `json:"passes"`
+	Notes        []string                `json:"notes"` // on where differences may come from
 }
 
 type jsonState struct {
@@ -121,17 +126,18 @@ type jsonRange struct {
 	Until     int64  `json:"until"`
 }
 
-func newJSONReport(r *verify.Report, absent string) jsonReport {
+func (p *verifyPrinter) jsonReport(r *verify.Report) jsonReport {
 	j := jsonReport{
 		Differences: r.Differences, Settled: r.Settled, Records: r.Records, Impressions: r.Impressions, Traits: r.Traits,
-		Changes: r.Changes, InFlux: r.InFlux, Unverifiable: r.Unverifiable, State: jsonState{Newer: r.StateNewer, Absent: absent},
+		Changes: r.Changes, InFlux: r.InFlux, Unverifiable: r.Unverifiable, State: jsonState{Newer: r.StateNewer, Absent: p.absent},
+		Unprocessed: p.unprocessed, Notes: append([]string{}, p.notes...),
 	}
-	if absent == "" {
+	if p.absent == "" {
 		j.State.Compared = &r.State
 	}
-	for _, p := range r.Passes {
-		pass := jsonPass{Tasks: p.Tasks}
-		for _, at := range p.Ranges {
+	for _, done := range r.Passes {
+		pass := jsonPass{Tasks: done.Tasks}
+		for _, at := range done.Ranges {
 			pass.Offsets = append(pass.Offsets, jsonRange(at))
 		}
 		j.Passes = append(j.Passes, pass)
@@ -151,7 +157,7 @@ var unverifiable = map[verify.Reason]string{
 // report prints what the verification comes to.
 func (p *verifyPrinter) report(r *verify.Report) error {
 	if p.json {
-		return p.printJSON(newJSONReport(r, p.absent))
+		return p.printJSON(p.jsonReport(r))
 	}
 	if more := p.n - shownDifferences; more > 0 && !p.all {
 		if _, err := fmt.Fprintf(p.out, "and %d more; --all prints them\n", more); err != nil {
@@ -171,6 +177,7 @@ func (p *verifyPrinter) report(r *verify.Report) error {
 			row(name, n, words)
 		}
 	}
+	optional("not processed", p.unprocessed, "records of the sources, which are not compared")
 	optional("in flux", r.InFlux, "traits say one of what they may say by now")
 	optional("settled", r.Settled, "traits differed at the first look alone")
 	optional("local state", r.StateNewer, "records have gone on since, and are not compared")
@@ -179,6 +186,11 @@ func (p *verifyPrinter) report(r *verify.Report) error {
 	}
 	if err := t.print(p.out); err != nil {
 		return err
+	}
+	for _, note := range p.notes {
+		if _, err := fmt.Fprintf(p.out, "note: %s\n", note); err != nil {
+			return err
+		}
 	}
 	return p.offsets(r.Passes)
 }
