@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -47,6 +49,7 @@ type seat struct {
 	ledger   *ledger
 	starts   *starts
 	cut      context.CancelFunc // ends what the consumer still waits for
+	closing  atomic.Bool        // the client gives up its tasks, but the group keeps them for the seat
 }
 
 // newSeat takes a worker's seat in the group. The producer comes first: what a
@@ -73,7 +76,7 @@ func newSeat(ctx context.Context, w *worker) (_ *seat, err error) {
 		return nil, err
 	}
 	ctx, s.cut = context.WithCancel(context.WithoutCancel(ctx))
-	if s.consumer, err = kgo.NewClient(append(w.consumerOptions(s.starts), kgo.WithContext(ctx))...); err != nil {
+	if s.consumer, err = kgo.NewClient(append(w.consumerOptions(s), kgo.WithContext(ctx))...); err != nil {
 		return nil, fmt.Errorf("joining group %s: %w", w.o.Config.Group(), err)
 	}
 	s.ledger.consumer = s.consumer
@@ -120,7 +123,8 @@ func (w *worker) producerOptions() []kgo.Opt {
 	)
 }
 
-func (w *worker) consumerOptions(starts *starts) []kgo.Opt {
+func (w *worker) consumerOptions(s *seat) []kgo.Opt {
+	starts := s.starts
 	session := w.o.Config.Processor.SessionTimeout
 	return append(slices.Clone(w.o.Connect),
 		kgo.WithHooks(w.clientMetrics("consumer")),
@@ -135,10 +139,17 @@ func (w *worker) consumerOptions(starts *starts) []kgo.Opt {
 		kgo.BlockRebalanceOnPoll(),
 		kgo.OnPartitionsAssigned(func(ctx context.Context, cl *kgo.Client, partitions map[string][]int32) {
 			starts.ledger.assigned(cl)
+			w.tell("tasks have come", partitions)
 			w.tasks.assigned(ctx, cl, partitions)
 		}),
-		kgo.OnPartitionsRevoked(w.tasks.revoked),
+		kgo.OnPartitionsRevoked(func(ctx context.Context, cl *kgo.Client, partitions map[string][]int32) {
+			if !s.closing.Load() {
+				w.tell("tasks have gone", partitions)
+			}
+			w.tasks.revoked(ctx, cl, partitions)
+		}),
 		kgo.OnPartitionsLost(func(ctx context.Context, cl *kgo.Client, partitions map[string][]int32) {
+			w.tell("tasks are lost", partitions)
 			w.tasks.revoked(ctx, cl, partitions)
 			starts.ledger.lost()
 		}),
@@ -153,6 +164,13 @@ func (w *worker) consumerOptions(starts *starts) []kgo.Opt {
 		kgo.FetchMaxPartitionBytes(fetchPartition),
 		kgo.WithDecompressor(kafka.NewDecompressor()),
 	)
+}
+
+// tell logs which tasks a rebalance has moved.
+func (w *worker) tell(what string, partitions map[string][]int32) {
+	if numbers := slices.Sorted(slices.Values(partitions[w.o.Topics.Inbox.Name])); len(numbers) > 0 {
+		w.o.Log.Info(what, "worker", w.number, "tasks", strings.Trim(fmt.Sprint(numbers), "[]"))
+	}
 }
 
 // member is what others see of the worker.
@@ -261,6 +279,7 @@ const closePatience = 500 * time.Millisecond
 // ours until the session times out.
 func (s *seat) close() {
 	if s.consumer != nil {
+		s.closing.Store(true)
 		late := time.AfterFunc(closePatience, s.cut)
 		s.consumer.CloseAllowingRebalance()
 		late.Stop()

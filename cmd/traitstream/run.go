@@ -54,6 +54,11 @@ func (m *Main) runCommand() *cobra.Command {
 func (m *Main) run(ctx context.Context, cfg *config.Config, o runOptions) (err error) {
 	screen := m.newScreen()
 	log := m.logger(screen)
+	defer func() {
+		if err == nil {
+			log.Info("stopped", "app", cfg.App)
+		}
+	}()
 	create := kafka.Creation{Own: true}
 	if o.embedded {
 		create.Sources = createdPartitions
