@@ -14,6 +14,9 @@ import (
 // defaultCache is what a store may take for blocks and memtables together.
 const defaultCache = 256 << 20
 
+// manyCompactions is more than the library would ever run at a time.
+const manyCompactions = 1 << 20
+
 // defaultRecords is what an overlay may take between transactions.
 const defaultRecords = 32 << 20
 
@@ -85,7 +88,7 @@ func (o Options) pebble(f *fuse, opened *atomic.Bool) *pebble.Options {
 		// flush starts them.
 		CompactionConcurrencyRange: func() (int, int) {
 			if !opened.Load() {
-				return 0, 1
+				return -manyCompactions, 1 // the least, to which it adds as there is more to do
 			}
 			return 1, max(1, runtime.GOMAXPROCS(0)/2)
 		},
