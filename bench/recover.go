@@ -1,30 +1,42 @@
 package main
 
 import (
+	"context"
+
 	"github.com/spf13/cobra"
 
 	"traitstream/bench/contest"
 	"traitstream/bench/workload"
 )
 
+// trial loads an input for traitstream alone. The caller closes the cluster.
+func (b *bench) trial(ctx context.Context, input string, change func(*workload.Params)) (_ *contest.Court, _ *contest.Input, _ *contest.Contestant, err error) {
+	who, err := b.traitstream()
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	court, err := b.court(ctx)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	in, err := b.input(ctx, court, input, change)
+	if err != nil {
+		court.Cluster.Close()
+		return nil, nil, nil, err
+	}
+	return court, in, who, nil
+}
+
 func (b *bench) crashCommand() *cobra.Command {
 	var times int
 	c := &cobra.Command{
 		Use: "crash INPUT", Short: "Kill traitstream at full load and time its way back", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			court, err := b.court(c.Context())
+			court, in, who, err := b.trial(c.Context(), args[0], func(p *workload.Params) { lastFor(p, times) })
 			if err != nil {
 				return err
 			}
 			defer court.Cluster.Close()
-			in, err := b.input(c.Context(), court, args[0], func(p *workload.Params) { lastFor(p, times) })
-			if err != nil {
-				return err
-			}
-			who, err := b.traitstream()
-			if err != nil {
-				return err
-			}
 			r, err := court.Crash(c.Context(), who, in, times)
 			if err != nil {
 				return err
@@ -50,19 +62,11 @@ func (b *bench) restoreCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "restore INPUT", Short: "Start traitstream on an empty disk", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			court, err := b.court(c.Context())
+			court, in, who, err := b.trial(c.Context(), args[0], nil)
 			if err != nil {
 				return err
 			}
 			defer court.Cluster.Close()
-			in, err := b.input(c.Context(), court, args[0], nil)
-			if err != nil {
-				return err
-			}
-			who, err := b.traitstream()
-			if err != nil {
-				return err
-			}
 			r, err := court.Restore(c.Context(), who, in)
 			if err != nil {
 				return err
@@ -79,19 +83,11 @@ func (b *bench) rebalanceCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "rebalance INPUT", Short: "Let a second traitstream with warm state come back under load", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			court, err := b.court(c.Context())
+			court, in, who, err := b.trial(c.Context(), args[0], nil)
 			if err != nil {
 				return err
 			}
 			defer court.Cluster.Close()
-			in, err := b.input(c.Context(), court, args[0], nil)
-			if err != nil {
-				return err
-			}
-			who, err := b.traitstream()
-			if err != nil {
-				return err
-			}
 			pauses, err := court.Rebalance(c.Context(), who, in, rate)
 			if err != nil {
 				return err

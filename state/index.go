@@ -11,7 +11,7 @@ const (
 	cellBytes  = 8
 )
 
-// index finds the slot of a key: a hash table with open addressing over the
+// index finds the slot of a key: a hash table with open addressing over
 // a generation's entries. Go's map would need a string of its own for each key.
 type index struct {
 	seed  maphash.Seed

@@ -181,8 +181,8 @@ func (o *Overlay) touch(slot Slot, e *entry) {
 	}
 }
 
-// Dirty yields the changed records, encoded. The entries hold
-// until Commit or Reset.
+// Dirty yields the changed records, encoded. The entries hold until Commit or
+// Reset.
 func (o *Overlay) Dirty() iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
 		o.encode()

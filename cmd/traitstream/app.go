@@ -97,6 +97,7 @@ type appOptions struct {
 	create     kafka.Creation
 	inMemory   bool // no state folder
 	resetState bool
+	embedded   bool // the broker's memory is this process's too, and has no bound
 }
 
 // newApp connects, makes sure of the topics and opens the state.
@@ -138,7 +139,9 @@ func (a *app) openState(ctx context.Context, o appOptions) error {
 	}
 	// Half of the memory for what was used last, half for what lies before the disk.
 	half, workers := a.cfg.State.Memory/2, processor.Workers(a.cfg, a.topics.Tasks)
-	limitMemory(a.cfg.State.Memory, workers)
+	if !o.embedded {
+		limitMemory(a.cfg.State.Memory, workers)
+	}
 	a.store, err = state.Open(state.Options{
 		Dir: a.cfg.State.Dir, App: a.cfg.App, ClusterID: metadata.Cluster, Logger: a.log, InMemory: o.inMemory,
 		CacheBytes: half, RecordBytes: int(half) / workers,

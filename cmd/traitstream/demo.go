@@ -64,7 +64,7 @@ func (m *Main) demo(ctx context.Context, given *config.Config, files []string, o
 		return err
 	}
 	a, err := newApp(ctx, cfg, slog.New(slog.DiscardHandler), appOptions{
-		create: kafka.Creation{Own: true, Sources: createdPartitions}, inMemory: true,
+		create: kafka.Creation{Own: true, Sources: createdPartitions}, inMemory: true, embedded: true,
 	})
 	if err != nil {
 		return err

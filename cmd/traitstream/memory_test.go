@@ -1,7 +1,10 @@
 package main
 
 import (
+	"io"
+	"math"
 	"runtime/debug"
+	"strings"
 	"testing"
 )
 
@@ -17,5 +20,20 @@ func TestMemoryLimit(t *testing.T) {
 	limitMemory(256<<20, 2)
 	if got, want := debug.SetMemoryLimit(-1), int64(392<<20); got != want {
 		t.Errorf("the limit is %d, want %d", got, want)
+	}
+}
+
+// What an embedded broker holds is in the same memory, and the collector would
+// only work in vain.
+func TestNoMemoryLimitBesideABroker(t *testing.T) {
+	before := debug.SetMemoryLimit(math.MaxInt64)
+	defer debug.SetMemoryLimit(before)
+	t.Setenv("GOMEMLIMIT", "")
+	m := &Main{Stdin: strings.NewReader(""), Stdout: io.Discard, Stderr: io.Discard}
+	if code := m.Run(t.Context(), []string{"demo"}); code != exitDone {
+		t.Fatalf("demo ends with %d", code)
+	}
+	if got := debug.SetMemoryLimit(-1); got != math.MaxInt64 {
+		t.Errorf("the limit is %d", got)
 	}
 }

@@ -72,7 +72,7 @@ func (m *Main) run(ctx context.Context, cfg *config.Config, o runOptions) (err e
 		cfg.Kafka = config.Kafka{Brokers: broker.Brokers(), ReplicationFactor: -1}
 		log.Info("the embedded broker runs; it is for trying, not for production data", "address", broker.Brokers()[0])
 	}
-	a, err := newApp(ctx, cfg, log, appOptions{create: create, resetState: o.resetState})
+	a, err := newApp(ctx, cfg, log, appOptions{create: create, resetState: o.resetState, embedded: o.embedded})
 	if err != nil {
 		return err
 	}
