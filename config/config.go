@@ -101,6 +101,7 @@ type State struct {
 type Processor struct {
 	Workers        int           // 0: one per core; at most 1024
 	CommitInterval time.Duration // 1 ms to 5 s
+	FlushInterval  time.Duration // how long last-seen times may be missing in the changelog; 0 to 1 h
 	SessionTimeout time.Duration // 6 s to 30 min, which brokers allow by default
 	LeaveOnStop    bool          // give up the seat in the group when stopping
 	MaxClockAhead  time.Duration // how far an impression may lie after its record; not negative

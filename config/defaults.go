@@ -25,6 +25,7 @@ func defaults() *Config {
 		State: State{Dir: "traitstream-data", Memory: 256 << 20, KeepRevoked: time.Hour},
 		Processor: Processor{
 			CommitInterval: 100 * time.Millisecond,
+			FlushInterval:  30 * time.Second,
 			SessionTimeout: 15 * time.Second,
 			MaxClockAhead:  10 * time.Minute,
 		},

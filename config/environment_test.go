@@ -32,6 +32,7 @@ var samples = map[string]struct{ value, beside string }{
 	"state.keep_revoked":        {value: "2h"},
 	"processor.workers":         {value: "4"},
 	"processor.commit_interval": {value: "50ms"},
+	"processor.flush_interval":  {value: "45s"},
 	"processor.session_timeout": {value: "20s"},
 	"processor.leave_on_stop":   {value: "true"},
 	"processor.max_clock_ahead": {value: "1d"},

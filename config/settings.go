@@ -57,6 +57,7 @@ func (r *reader) settings() map[string]setting {
 
 		"processor.workers":         r.numberInto(0, 1024, func(v int64) { c.Processor.Workers = int(v) }),
 		"processor.commit_interval": r.durationInto(&c.Processor.CommitInterval, time.Millisecond, 5*time.Second),
+		"processor.flush_interval":  r.durationInto(&c.Processor.FlushInterval, 0, time.Hour),
 		"processor.session_timeout": r.durationInto(&c.Processor.SessionTimeout, 6*time.Second, 30*time.Minute),
 		"processor.leave_on_stop":   {single, r.leaveOnStop},
 		"processor.max_clock_ahead": r.durationInto(&c.Processor.MaxClockAhead, 0, time.Duration(math.MaxInt64).Truncate(day)),

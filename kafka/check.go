@@ -16,6 +16,7 @@ func (t *Topics) check(cfg *config.Config) error {
 		t.checkPartitions(cfg),
 		t.checkCompacted(t.Changelog, "without its older records the state cannot be restored"),
 		t.checkCompacted(t.Traits, "subscribers that start later would miss the traits of quiet users"),
+		t.checkControl(),
 		t.checkInbox(),
 		t.checkDeadLetters(),
 	)
@@ -40,7 +41,7 @@ func (t *Topics) checkCompacted(topic Topic, why string) error {
 		t.warn("the settings of topic %s cannot be checked: allow this user DescribeConfigs on it", topic.Name)
 		return nil
 	}
-	policy := topic.policies()
+	policy := topic.Policies()
 	switch {
 	case !slices.Contains(policy, "compact"), topic.Name == t.Changelog.Name && slices.Contains(policy, "delete"):
 		return wrongSetting(topic, "cleanup.policy", "compact", why)
@@ -56,7 +57,7 @@ func (t *Topics) checkInbox() error {
 		return nil
 	}
 	const why = "forwarded impressions must stay until they are merged"
-	if !slices.Equal(t.Inbox.policies(), []string{"delete"}) {
+	if !slices.Equal(t.Inbox.Policies(), []string{"delete"}) {
 		return wrongSetting(t.Inbox, "cleanup.policy", "delete", why)
 	}
 	for _, key := range []string{"retention.ms", "retention.bytes"} {
@@ -67,8 +68,15 @@ func (t *Topics) checkInbox() error {
 	return nil
 }
 
+func (t *Topics) checkControl() error {
+	if t.Control.Config != nil && !slices.Equal(t.Control.Policies(), []string{"compact"}) {
+		return wrongSetting(t.Control, "cleanup.policy", "compact", "it says by which rules impressions were read, however long ago")
+	}
+	return nil
+}
+
 func (t *Topics) checkDeadLetters() error {
-	if slices.Contains(t.DeadLetters.policies(), "compact") {
+	if slices.Contains(t.DeadLetters.Policies(), "compact") {
 		return wrongSetting(t.DeadLetters, "cleanup.policy", "delete", "a compacted topic refuses records without a key")
 	}
 	return nil
@@ -92,7 +100,8 @@ func (t *Topics) warn(format string, args ...any) {
 	t.Warnings = append(t.Warnings, fmt.Sprintf(format, args...))
 }
 
-func (t Topic) policies() []string {
+// Policies are the topic's cleanup policies, as far as its settings are known.
+func (t Topic) Policies() []string {
 	var policies []string
 	for p := range strings.SplitSeq(t.Config["cleanup.policy"], ",") {
 		if p = strings.TrimSpace(p); p != "" {

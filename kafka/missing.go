@@ -33,7 +33,9 @@ func (e *LostError) Error() string {
 // its inputs: an empty one must not take its place. Of other topics that such a
 // group had it warns in t.
 func CheckMissing(ctx context.Context, cl *kgo.Client, cfg *config.Config, t *Topics) error {
-	missing := slices.DeleteFunc(t.missing(), func(own Topic) bool { return own.Name == t.DeadLetters.Name })
+	missing := slices.DeleteFunc(t.missing(), func(own Topic) bool {
+		return own.Name == t.DeadLetters.Name || own.Name == t.Control.Name
+	})
 	if len(missing) == 0 {
 		return nil
 	}

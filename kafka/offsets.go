@@ -15,8 +15,14 @@ import (
 // and for brokers that are away it waits as long as ctx lasts. A partition
 // without a commit is absent.
 func StableOffsets(ctx context.Context, cl *kgo.Client, group string, topics map[string][]int32) (map[string]map[int32]int64, error) {
+	return untilStable(ctx, group, func() (map[string]map[int32]int64, error) {
+		return stableOffsets(ctx, cl, group, topics)
+	})
+}
+
+func untilStable[T any](ctx context.Context, group string, fetch func() (T, error)) (offsets T, err error) {
 	for try := 0; ; try++ {
-		offsets, err := stableOffsets(ctx, cl, group, topics)
+		offsets, err := fetch()
 		if err == nil {
 			return offsets, nil
 		}
@@ -27,8 +33,23 @@ func StableOffsets(ctx context.Context, cl *kgo.Client, group string, topics map
 			}
 			err = fmt.Errorf("%w while waiting, after: %w", ended, err)
 		}
-		return nil, fmt.Errorf("fetching the offsets of group %s: %w", group, Explain(err))
+		return offsets, fmt.Errorf("fetching the offsets of group %s: %w", group, Explain(err))
 	}
+}
+
+// StableCommits returns all of the group's committed offsets with what is beside
+// them, as StableOffsets does.
+func StableCommits(ctx context.Context, cl *kgo.Client, group string) (kadm.OffsetResponses, error) {
+	return untilStable(ctx, group, func() (kadm.OffsetResponses, error) {
+		responses, err := kadm.NewClient(cl).FetchOffsets(kadm.RequireStable(ctx), group)
+		if errors.Is(err, kerr.GroupIDNotFound) {
+			return nil, nil
+		}
+		if err == nil {
+			err = responses.Error()
+		}
+		return responses, err
+	})
 }
 
 func stableOffsets(ctx context.Context, cl *kgo.Client, group string, topics map[string][]int32) (map[string]map[int32]int64, error) {

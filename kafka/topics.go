@@ -24,6 +24,7 @@ type Topics struct {
 	Traits      Topic
 	Changelog   Topic
 	Inbox       Topic
+	Control     Topic
 	DeadLetters Topic
 	Warnings    []string // what works but is most likely not meant
 }
@@ -31,7 +32,7 @@ type Topics struct {
 // Creation tells which topics EnsureTopics creates where they are missing. Its
 // zero value creates none.
 type Creation struct {
-	Own bool // traits, changelog, inbox and dead letters
+	Own bool // traits, changelog, inbox, control and dead letters
 	// Sources is the number of partitions of a missing source where
 	// output.partitions does not tell; 0: a missing source is an error.
 	Sources int32
@@ -117,6 +118,10 @@ func layout(cfg *config.Config, found map[string]Topic, planned []Topic) *Topics
 	t.Traits = pick(names.traits, traits)
 	t.Changelog = pick(names.changelog, map[string]string{"cleanup.policy": "compact"})
 	t.Inbox = pick(names.inbox, map[string]string{"cleanup.policy": "delete", "retention.ms": "-1"})
+	t.Control = pick(names.control, map[string]string{"cleanup.policy": "compact"})
+	if t.Control.Missing {
+		t.Control.Partitions = 1
+	}
 	t.DeadLetters = pick(names.deadLetters, map[string]string{"cleanup.policy": "delete", "retention.ms": "2592000000"})
 	return t
 }
@@ -157,7 +162,7 @@ func plannedOwn(name string, partitions, largest int32, settings map[string]stri
 // missing returns our topics that do not exist.
 func (t *Topics) missing() []Topic {
 	var missing []Topic
-	for _, own := range []Topic{t.Traits, t.Changelog, t.Inbox, t.DeadLetters} {
+	for _, own := range []Topic{t.Traits, t.Changelog, t.Inbox, t.Control, t.DeadLetters} {
 		if own.Missing {
 			missing = append(missing, own)
 		}
@@ -165,13 +170,14 @@ func (t *Topics) missing() []Topic {
 	return missing
 }
 
-type names struct{ traits, changelog, inbox, deadLetters string }
+type names struct{ traits, changelog, inbox, control, deadLetters string }
 
 func ownNames(cfg *config.Config) names {
 	n := names{
 		traits:      cfg.Output.Topic,
 		changelog:   cfg.App + "-last-seen-changelog",
 		inbox:       cfg.App + "-inbox",
+		control:     cfg.App + "-control",
 		deadLetters: cfg.App + "-dead-letters",
 	}
 	if n.traits == "" {
@@ -182,7 +188,7 @@ func ownNames(cfg *config.Config) names {
 
 func topicNames(cfg *config.Config) []string {
 	own := ownNames(cfg)
-	all := []string{own.traits, own.changelog, own.inbox, own.deadLetters}
+	all := []string{own.traits, own.changelog, own.inbox, own.control, own.deadLetters}
 	for _, s := range cfg.Sources {
 		all = append(all, s.Topic)
 	}

@@ -151,6 +151,8 @@ func TestEnsureTopicsChecks(t *testing.T) {
 			refuse: "topic app-inbox has retention.bytes=100"},
 		"inbox is compacted": {topic: "app-inbox", partitions: 3, config: map[string]string{"cleanup.policy": "compact", "retention.ms": "-1"},
 			refuse: "topic app-inbox has cleanup.policy=compact"},
+		"the control topic is not compacted": {topic: "app-control", partitions: 1, config: map[string]string{"cleanup.policy": "delete"},
+			refuse: "topic app-control has cleanup.policy=delete"},
 		"dead letters are compacted": {topic: "app-dead-letters", partitions: 3, config: map[string]string{"cleanup.policy": "compact"},
 			refuse: "topic app-dead-letters has cleanup.policy=compact"},
 		"source takes more": {topic: "impressions", partitions: 3, config: map[string]string{"max.message.bytes": "3000000"},

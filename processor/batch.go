@@ -5,7 +5,8 @@ import "github.com/twmb/franz-go/pkg/kgo"
 // batch is what one transaction reads.
 type batch struct {
 	records []*kgo.Record // of the last poll
-	spans   []span        // of all polls
+	spans   []span        // of all polls, and of inputs whose marks go on
+	begins  []int64       // the first offset of each span that was read
 	at      map[partition]int
 	count   int
 	bytes   int
@@ -22,6 +23,7 @@ func (b *batch) add(f kgo.FetchTopicPartition) {
 		i = len(b.spans)
 		b.at[p] = i
 		b.spans = append(b.spans, span{partition: p})
+		b.begins = append(b.begins, f.Records[0].Offset)
 	}
 	last := f.Records[len(f.Records)-1]
 	b.spans[i].next = kgo.EpochOffset{Epoch: last.LeaderEpoch, Offset: last.Offset + 1}
@@ -41,5 +43,5 @@ func (b *batch) processed() {
 func (b *batch) reset() {
 	b.processed()
 	clear(b.at)
-	b.spans, b.count, b.bytes = b.spans[:0], 0, 0
+	b.spans, b.begins, b.count, b.bytes = b.spans[:0], b.begins[:0], 0, 0
 }

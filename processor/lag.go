@@ -76,14 +76,22 @@ func (p *Processor) numbers() []int32 {
 	return numbers
 }
 
-// trimInbox deletes the forwarded records of some tasks that are committed:
-// their effect is in the changelog.
+// marked returns the offset up to which a partition is done with: what was read
+// of it is in the changelog.
+func marked(c kadm.OffsetResponse) int64 {
+	if note, _ := schemas.ParseOffsetNote(c.Metadata); note.Mark != (schemas.Mark{}) {
+		return min(c.At, note.Mark.From)
+	}
+	return c.At
+}
+
+// trimInbox deletes the forwarded records of some tasks that are done with.
 func (m *measurement) trimInbox(ctx context.Context, tasks []int32) error {
 	done, inbox := kadm.Offsets{}, m.o.Topics.Inbox.Name
 	for _, task := range tasks {
 		start, _ := m.start.Lookup(inbox, task)
-		if c, ok := m.committed.Lookup(inbox, task); ok && c.At > start.Offset {
-			done.AddOffset(inbox, task, c.At, -1)
+		if c, ok := m.committed.Lookup(inbox, task); ok && marked(c) > start.Offset {
+			done.AddOffset(inbox, task, marked(c), -1)
 		}
 	}
 	if len(done) == 0 {

@@ -10,6 +10,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"traitstream/schemas"
 )
 
 // partition names a partition of a topic.
@@ -38,7 +40,8 @@ type ledger struct {
 
 	mu     sync.Mutex
 	notes  map[partition]string
-	member string // under which the group gave out the partitions that are here
+	marks  map[partition]schemas.Mark // in the notes that mark has written
+	member string                     // under which the group gave out the partitions that are here
 }
 
 // The versions of requests that name topics, not their ids, and take part in
@@ -53,6 +56,34 @@ func (l *ledger) note(p partition, text string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.notes[p] = text
+	delete(l.marks, p)
+}
+
+// keep notes a partition that the seat does not read and whose offset it commits.
+func (l *ledger) keep(p partition, note schemas.OffsetNote) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if _, ok := l.notes[p]; !ok {
+		note.Owner = l.txnID
+		l.notes[p] = note.String()
+	}
+}
+
+// mark sets the mark in a partition's note.
+func (l *ledger) mark(p partition, m schemas.Mark) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if before, ok := l.marks[p]; ok && before == m {
+		return
+	}
+	if note, ok := schemas.ParseOffsetNote(l.notes[p]); ok && note.Mark != m {
+		note.Mark = m
+		l.notes[p] = note.String()
+	}
+	if l.marks == nil {
+		l.marks = map[partition]schemas.Mark{}
+	}
+	l.marks[p] = m
 }
 
 // noteOf returns it as the requests want it.

@@ -53,11 +53,13 @@ func (w *worker) turn(stop, hard context.Context) (committed bool, err error) {
 	if err := errors.Join(w.failed(), w.tasks.resume(w.seat)); err != nil {
 		return false, err
 	}
+	w.adopt()
 	w.ready.Store(w.tasks.ready())
 	if err := w.read(stop, hard); err != nil {
 		return false, err
 	}
-	if w.batch.count == 0 {
+	w.logAll = w.logAll || stop.Err() != nil
+	if w.batch.count == 0 && !w.flushDue() {
 		return false, w.storeIfDue()
 	}
 	return w.commit(hard)
@@ -131,6 +133,7 @@ func (w *worker) process(records []*kgo.Record) error {
 // commit writes the batch to Kafka and then to the store.
 func (w *worker) commit(hard context.Context) (bool, error) {
 	start := time.Now()
+	w.flush()
 	for entry := range w.state.Dirty() {
 		w.out.changelog(entry)
 	}
@@ -195,7 +198,10 @@ func (w *worker) touched() ([]*task, error) {
 // commits its offsets alone. Any error makes the worker take its seat anew and
 // read the batch again.
 func (w *worker) write(hard context.Context) error {
-	if !w.out.pending() {
+	switch {
+	case !w.out.pending() && len(w.batch.spans) == 0:
+		return nil // of moves whose tasks have gone
+	case !w.out.pending():
 		return w.seat.ledger.commit(hard, w.batch.spans)
 	}
 	if err := w.seat.begin(); err != nil {

@@ -13,7 +13,7 @@ const generation = 0
 // if it makes one. What the topics would refuse by its size is undone and
 // refused.
 func (w *worker) merge(s *sighting) {
-	if outcome, ok := w.state.Move(s.slot, &s.seen, w.out.roomy); ok {
+	if outcome, ok := w.move(s); ok {
 		w.in.settle(s, resultOf(outcome, s.seen.Value == nil))
 		return
 	}
@@ -25,6 +25,7 @@ func (w *worker) merge(s *sighting) {
 	case outcome == trait.Late, outcome == trait.Duplicate:
 	case !w.out.fits(s.key, rec), changed && !w.out.change(s.task, s.key, rec):
 		*rec = before
+		w.logAll = true // a restore must not meet it again
 		w.in.undo(s)
 		w.in.settle(s, resultDeadLetter)
 		return

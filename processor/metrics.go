@@ -43,6 +43,7 @@ type Metrics struct {
 	restored       prometheus.Counter
 	restoreLeft    *prometheus.GaugeVec
 	skippedRecords prometheus.Counter
+	lostRecords    prometheus.Counter
 	registry       prometheus.Registerer // also of the client's own metrics
 }
 
@@ -75,6 +76,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		restored:       counter("restore_records_total", "Changelog records read to restore state."),
 		restoreLeft:    gauges("restore_remaining_records", "Changelog offsets that a restoring task has yet to read.", "task"),
 		skippedRecords: counter("skipped_records_total", "Records that the source's retention removed before they were read."),
+		lostRecords:    counter("lost_times_records_total", "Records that were to be read again for their last-seen times and that the source had removed."),
 		commitSeconds: prometheus.NewHistogram(prometheus.HistogramOpts{
 			Namespace: "traitstream", Name: "commit_duration_seconds", Help: "Time from flush to the transaction's end.",
 			Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),

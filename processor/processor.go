@@ -47,6 +47,8 @@ type Options struct {
 	// restart until the session times out.
 	Leave bool
 
+	rules rules // by which the sources are read
+
 	// at, where a test has set it, hears of each boundary that a worker reaches.
 	at func(worker int, b boundary) error
 }
@@ -116,6 +118,12 @@ func (p *Processor) Run(ctx context.Context) error {
 	defer cancel()
 	defer context.AfterFunc(stop, func() { time.AfterFunc(drainTimeout, cancel) })()
 
+	if err := p.o.publishRules(stop); err != nil {
+		if errors.Is(err, context.Canceled) {
+			return nil
+		}
+		return err
+	}
 	if err := p.takeSeats(stop); err != nil {
 		if errors.Is(err, context.Canceled) {
 			return nil

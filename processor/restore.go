@@ -46,13 +46,16 @@ func newRestorer(o *Options) *restorer {
 
 // restorePatiently repeats a restore that the brokers have failed, so that a
 // partition without a leader costs the worker one task and not all.
-func (o *restorer) restorePatiently(ctx context.Context, task int32) error {
+func (o *restorer) restorePatiently(ctx context.Context, t *task) error {
 	for failures := 0; ; failures++ {
-		err := o.restore(ctx, task)
+		err := o.restore(ctx, t.number)
+		if err == nil {
+			t.reread, err = o.reread(ctx, t.number)
+		}
 		if err == nil || !retriable(err) {
 			return err
 		}
-		o.Log.Warn("a task's state can't be restored now; trying again", "task", task, "cause", kafka.Explain(err), "in", backoff(failures).String())
+		o.Log.Warn("a task's state can't be restored now; trying again", "task", t.number, "cause", kafka.Explain(err), "in", backoff(failures).String())
 		if !sleep(ctx, backoff(failures)) {
 			return ctx.Err()
 		}
@@ -157,7 +160,12 @@ func (o *Options) adopt(name, value string) (before string, err error) {
 // changelogRange returns a changelog partition's first offset and its high
 // watermark.
 func (o *Options) changelogRange(ctx context.Context, task int32) (start, end int64, err error) {
-	adm, topic := kadm.NewClient(o.Client), o.Topics.Changelog.Name
+	return o.logRange(ctx, partition{o.Topics.Changelog.Name, task})
+}
+
+// logRange returns a partition's first offset and its high watermark.
+func (o *Options) logRange(ctx context.Context, p partition) (start, end int64, err error) {
+	adm, topic := kadm.NewClient(o.Client), p.topic
 	starts, err := told(adm.ListStartOffsets(ctx, topic))
 	if err != nil {
 		return 0, 0, fmt.Errorf("looking up the start of %s: %w", topic, err)
@@ -166,11 +174,11 @@ func (o *Options) changelogRange(ctx context.Context, task int32) (start, end in
 	if err != nil {
 		return 0, 0, fmt.Errorf("looking up the end of %s: %w", topic, err)
 	}
-	s, err := listed(starts, partition{topic, task})
+	s, err := listed(starts, p)
 	if err != nil {
 		return 0, 0, err
 	}
-	e, err := listed(ends, partition{topic, task})
+	e, err := listed(ends, p)
 	if err != nil {
 		return 0, 0, err
 	}

@@ -144,7 +144,7 @@ func (s *starts) begin(p partition, at kgo.EpochOffset, fresh int64, b bounds) (
 		s.o.Log.Warn("a topic was deleted and created again: it is read from its start",
 			"topic", p.topic, "partition", p.number, "committed", at.Offset, "start", lo.Offset)
 		at = kgo.EpochOffset{Epoch: -1, Offset: lo.Offset}
-		note.Start = at.Offset
+		note.Start, note.Mark = at.Offset, schemas.Mark{}
 	case at.Offset < lo.Offset:
 		s.skipped(p.topic, p.number, at.Offset, lo.Offset)
 		at = kgo.EpochOffset{Epoch: -1, Offset: lo.Offset}

@@ -25,6 +25,8 @@ type tasks struct {
 	mu     sync.Mutex
 	placed bool // whether the group has given an assignment, an empty one too
 	owned  map[int32]*task
+	// resumed are tasks whose restore has ended, until takeResumed.
+	resumed []*task
 
 	wakeMu sync.Mutex
 	wake   func() // ends the poll that is under way
@@ -36,6 +38,7 @@ type task struct {
 	ready  bool
 	cancel context.CancelFunc
 	done   chan struct{} // closed when its restore writes no more
+	reread *reread       // what its restore has read again; nil: nothing
 }
 
 // restored tells the loop that a task's restore has ended.
@@ -85,7 +88,7 @@ func (t *tasks) assigned(_ context.Context, cl *kgo.Client, partitions map[strin
 			case <-fenced:
 			case <-ctx.Done():
 			}
-			err := t.restorer.restorePatiently(ctx, number)
+			err := t.restorer.restorePatiently(ctx, task)
 			if ctx.Err() != nil { // dropped, which resume knows, or overtaken
 				err = errNotOwner
 			}
@@ -154,8 +157,18 @@ func (t *tasks) resumeTask(s *seat, r restored) error {
 		return fmt.Errorf("restoring task %d: %w", r.task.number, r.err)
 	}
 	r.task.ready = true
+	t.resumed = append(t.resumed, r.task)
 	s.consumer.ResumeFetchPartitions(t.o.partitions(r.task.number))
 	return nil
+}
+
+// takeResumed returns the tasks that have been resumed since the last time.
+func (t *tasks) takeResumed() []*task {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	resumed := slices.DeleteFunc(t.resumed, func(task *task) bool { return t.owned[task.number] != task })
+	t.resumed = nil
+	return resumed
 }
 
 // ready tells whether there was an assignment and all of it is restored.

@@ -34,6 +34,10 @@ type worker struct {
 	state *state.Overlay
 	out   *outbox
 	tally *tally
+	marks marks
+	// logAll has the next transaction log all moves.
+	logAll    bool
+	compacted map[string]bool // sources
 	// unstored are the tasks of which something waits for the store, until storeBy.
 	unstored map[int32]*task
 	storeBy  time.Time
@@ -48,7 +52,7 @@ func newWorker(o *Options, number int, owners *owners, r *restorer) *worker {
 	return &worker{
 		o: o, number: number, seatName: o.Instance.seat(number), owners: owners,
 		tasks: newTasks(o, owners, r), batch: batch{at: map[partition]int{}}, limit: batchRecords,
-		failures: make(chan error, 1),
+		failures: make(chan error, 1), compacted: compactedSources(o),
 	}
 }
 
@@ -75,6 +79,7 @@ func (w *worker) failed() error {
 func (w *worker) renew() {
 	w.batch.reset()
 	w.unstored = map[int32]*task{}
+	w.marks, w.logAll = newMarks(w.o), false
 	w.tally, w.state = newTally(), w.o.Store.NewOverlay()
 	w.out = newOutbox(w.o, w.tally, w.out)
 	w.in = newIntake(w.o, w.tally, w.out, w.state)
@@ -111,7 +116,7 @@ func (w *worker) sit(stop, hard context.Context, failures *int) error {
 	defer w.starts.Store(nil)
 	defer w.tasks.forget()
 	defer s.close()
-	for stop.Err() == nil {
+	for stop.Err() == nil || len(w.marks.segments) > 0 {
 		w.beat.Store(time.Now().UnixNano())
 		committed, err := w.turn(stop, hard)
 		if err != nil {

@@ -21,6 +21,7 @@ type entry struct {
 	dirty            bool   // changed by the open transaction
 	waits            bool   // committed, and not in the store
 	moved            bool   // seenAt and version are not those of the value
+	unlogged         bool   // moved, and only known here
 }
 
 // list holds elements that stay where they are, in blocks.

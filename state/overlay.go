@@ -1,7 +1,6 @@
 package state
 
 import (
-	"bytes"
 	"fmt"
 	"hash/maphash"
 	"iter"
@@ -18,15 +17,15 @@ type Slot int32
 // wants, with its changes, and those that earlier ones wanted, as far as there
 // is room. Nothing reaches the store before Store.
 //
-// Its use goes in rounds: Want for each key, Load once, then Move, or Record and
-// Touch. Records stay where they are until Dirty, Commit or Reset, so pointers to
+// Its use goes in rounds: Want for each key, Load once, then Move or MoveUnlogged,
+// or Record and Touch. Records stay where they are until Dirty, Commit or Reset, so pointers to
 // them may be kept that long. A record that the caller changes may point into
 // the caller's memory; that memory must hold until Dirty has yielded the record,
 // or until Commit. Strings and slices that were loaded belong to the overlay.
 //
 // An overlay belongs to one worker and is not safe for concurrent use. It grows
 // with the keys of a transaction; between them it keeps what Options.RecordBytes
-// says, and no more than half as much again.
+// says, and no more than half as much again, if Log is called when it is Crowded.
 type Overlay struct {
 	s       *Store
 	young   *generation // with what the open transaction wants
@@ -38,6 +37,7 @@ type Overlay struct {
 	dirty   []Slot
 	records records
 	decoded []Slot // the entries that have a record
+	moves   moveLog
 	// What was committed and waits for the store.
 	waiting      []Slot
 	waitingBytes int
@@ -69,7 +69,7 @@ func (o *Overlay) want(task int32, hash uint32, key []byte) Slot {
 	epoch := o.hold(task)
 	if slot, ok := o.young.find(hash, key); ok {
 		if e := o.young.entries.at(slot); e.epoch != epoch {
-			e.epoch, e.valueLen = epoch, 0
+			e.epoch, e.valueLen, e.moved = epoch, 0, false
 			o.missing = append(o.missing, slot)
 		}
 		return slot
@@ -146,31 +146,6 @@ func (o *Overlay) decode(e *entry, r *trait.Record) {
 	r.Seen.SeenAt, r.Seen.Version = e.seenAt, e.version
 }
 
-// Move merges what was seen into the record of a loaded slot where that takes no
-// more than its time: what was seen is what is there, or came before it. It is
-// trait.Record.Merge for most impressions, without the record, and Touch where
-// it is needed. It returns false, and has done nothing, where it can't tell, and
-// where key and record have more than some bytes.
-func (o *Overlay) Move(slot Slot, in *trait.Register, most int) (trait.Outcome, bool) {
-	e := o.young.entries.at(slot)
-	if e.record != 0 || e.valueLen == 0 || int(e.keyLen)+int(e.valueLen) > most {
-		return 0, false
-	}
-	if in.SeenAt < e.seenAt || in.SeenAt == e.seenAt && in.Version < e.version {
-		return trait.Late, true
-	}
-	last, ok := schemas.LastSeen(o.young.value(e))
-	if !ok || in.Value == nil || !bytes.Equal(in.Treatment, last.Treatment) || !bytes.Equal(in.Value, last.Value) {
-		return 0, false
-	}
-	if in.SeenAt == e.seenAt && in.Version == e.version {
-		return trait.Duplicate, true
-	}
-	e.seenAt, e.version, e.moved = in.SeenAt, in.Version, true
-	o.touch(slot, e)
-	return trait.Same, true
-}
-
 // Touch marks a record as changed.
 func (o *Overlay) Touch(slot Slot) { o.touch(slot, o.young.entries.at(slot)) }
 
@@ -239,6 +214,7 @@ func (o *Overlay) Commit(cps map[int32]Checkpoint) error {
 	for _, slot := range o.dirty {
 		e := o.young.entries.at(slot)
 		e.dirty = false
+		o.moves.logged(e)
 		if !e.waits {
 			e.waits = true
 			o.waiting = append(o.waiting, slot)
@@ -250,6 +226,7 @@ func (o *Overlay) Commit(cps map[int32]Checkpoint) error {
 		o.cps[task] = cp
 	}
 	o.dirty = o.dirty[:0]
+	o.moves.committed = o.moves.count()
 	o.Reset()
 	return nil
 }
@@ -295,8 +272,8 @@ func (o *Overlay) nothingWaits() {
 	clear(o.cps)
 }
 
-// Forget drops what a task has waiting for the store, since it is no longer here
-// or was restored anew.
+// Forget drops what a task has waiting for the store or unlogged, since it is no
+// longer here or was restored anew.
 func (o *Overlay) Forget(task int32) {
 	delete(o.cps, task)
 	for _, slot := range o.waiting {
@@ -304,6 +281,7 @@ func (o *Overlay) Forget(task int32) {
 			e.waits = false
 		}
 	}
+	o.forgetMoves(task)
 	if t := o.tasks[task]; t != nil {
 		t.epoch++
 	}
@@ -328,11 +306,13 @@ func (o *Overlay) Reset() {
 		}
 	}
 	switch {
-	case len(o.dirty) > 0: // so what is here is not what was committed
+	case len(o.dirty) > 0, o.moves.committed < o.moves.count(): // so what is here is not what was committed
+		o.dropMoves()
 		o.young.reset(limit)
 		o.old.reset(limit)
 		o.nothingWaits()
-	case o.young.bytes() > limit && len(o.cps) == 0:
+	case o.young.bytes() > limit && len(o.cps) == 0 && o.moves.pinned == 0:
+		o.dropMoves()    // they have all been logged
 		o.nothingWaits() // what did was forgotten
 		o.old.reset(limit)
 		o.young, o.old = o.old, o.young

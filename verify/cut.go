@@ -19,6 +19,8 @@ import (
 type cut struct {
 	inputs    map[partition]*input
 	pending   map[oracle.Place]bool // forwarded, and perhaps not merged yet
+	unlogged  map[oracle.Place]bool // forwarded and merged, but perhaps not in the changelog
+	marks     map[partition]int64   // behind these, what moves no more than a time may not be in the changelog
 	changelog map[int32]span        // by task
 	traits    map[int32]span        // by task
 }
@@ -40,12 +42,19 @@ var errTrimmed = errors.New("the inbox was emptied meanwhile")
 // cut takes a cut for some tasks. The order of its steps is what makes it sound.
 func (v *verifier) cut(ctx context.Context, tasks []int32) (*cut, error) {
 	c := &cut{}
-	first, err := v.committed(ctx)
-	for try := 0; err == nil; try++ {
-		if c.pending, err = v.waiting(ctx, tasks, first[v.o.Topics.Inbox.Name], try == cutTries); !errors.Is(err, errTrimmed) {
+	var first map[string]map[int32]int64
+	var err error
+	for try := 0; ; try++ {
+		if first, c.marks, err = v.marked(ctx); err != nil {
 			break
 		}
-		first, err = v.committed(ctx)
+		committed := first[v.o.Topics.Inbox.Name]
+		if c.pending, err = v.waiting(ctx, tasks, committed, try == cutTries); err == nil {
+			c.unlogged, err = v.waiting(ctx, tasks, c.marked(v.o.Topics.Inbox.Name, committed), try == cutTries)
+		}
+		if !errors.Is(err, errTrimmed) {
+			break
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -65,6 +74,51 @@ func (v *verifier) cut(ctx context.Context, tasks []int32) (*cut, error) {
 	}
 	c.inputs, err = v.inputs(ctx, first, second)
 	return c, err
+}
+
+// marked returns the group's offsets and the marks beside them.
+func (v *verifier) marked(ctx context.Context) (map[string]map[int32]int64, map[partition]int64, error) {
+	commits, err := kafka.StableCommits(ctx, v.o.Client, v.o.Config.Group())
+	if err != nil {
+		return nil, nil, err
+	}
+	offsets, marks := map[string]map[int32]int64{}, map[partition]int64{}
+	commits.Each(func(c kadm.OffsetResponse) {
+		if c.At < 0 {
+			return
+		}
+		if offsets[c.Topic] == nil {
+			offsets[c.Topic] = map[int32]int64{}
+		}
+		offsets[c.Topic][c.Partition] = c.At
+		if note, _ := schemas.ParseOffsetNote(c.Metadata); note.Mark != (schemas.Mark{}) {
+			marks[partition{c.Topic, c.Partition}] = note.Mark.From
+		}
+	})
+	return offsets, marks, nil
+}
+
+// marked returns the marks of a topic, or where there are none the committed
+// offsets.
+func (c *cut) marked(topic string, committed map[int32]int64) map[int32]int64 {
+	all := map[int32]int64{}
+	for number, at := range committed {
+		all[number] = at
+		if mark, ok := c.marks[partition{topic, number}]; ok {
+			all[number] = min(at, mark)
+		}
+	}
+	return all
+}
+
+// logged tells whether what came of an impression that was merged must be in the
+// changelog.
+func (c *cut) logged(in *input, at oracle.Place, direct bool) bool {
+	if !direct {
+		return !c.unlogged[at]
+	}
+	mark, ok := c.marks[in.partition]
+	return !ok || at.Offset < mark
 }
 
 // committed returns the group's offsets by topic and partition, none of them in

@@ -26,6 +26,8 @@ type evidence struct {
 	local      local
 
 	base    register // the greatest of what is processed for certain
+	logged  register // the greatest of what is in the changelog for certain
+	late    bool     // the changelog says what may be there, though it is not the greatest
 	flux    *flux    // what may have been processed; nil: nothing
 	history history
 }
@@ -147,8 +149,16 @@ func (ev *evidence) witness(s oracle.Sighting, timestamp int64) {
 		string(f.Flag) == s.Split && string(f.Environment) == s.Environment && string(f.Label) == s.Label
 }
 
-// add takes an impression that was processed for certain.
-func (ev *evidence) add(r register) (won bool) {
+// add takes an impression that was processed for certain, and logged for certain
+// or perhaps.
+func (ev *evidence) add(r register, logged bool) (won bool) {
+	if logged && r.compare(ev.logged) > 0 {
+		ev.logged = r
+	}
+	if !logged {
+		rec := ev.changelog()
+		ev.late = ev.late || r.compare(registerIn(&rec)) == 0
+	}
 	if r.compare(ev.base) > 0 {
 		ev.base, won = r, true
 	}
@@ -175,10 +185,17 @@ func (ev *evidence) addFlux(r register, why Reason) {
 // moves tells whether the trait may say one of several things.
 func (ev *evidence) moves() bool { return ev.flux != nil && ev.flux.top.compare(ev.base) > 0 }
 
-// allows tells whether a register is one that the trait may have.
+// allows tells whether a register is one that the changelog may have. It may be
+// behind in when a value was last seen, but not in the value.
 func (ev *evidence) allows(r register) bool {
-	c := r.compare(ev.base)
-	return c == 0 || c > 0 && ev.flux != nil && ev.flux.logged
+	switch c := r.compare(ev.base); {
+	case c > 0:
+		return ev.flux != nil && ev.flux.logged
+	case c < 0:
+		behind := r.compare(ev.logged)
+		return r.value != "" && r.value == ev.base.value && (behind == 0 || behind > 0 && ev.late)
+	}
+	return true
 }
 
 // allowsSent tells whether the value of the traits topic is one that the trait

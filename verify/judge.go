@@ -69,7 +69,7 @@ func (p *pass) excuse(ev *evidence, rec *trait.Record) Reason {
 		return DefinitionGone
 	case e.Sent && !configured:
 		return SourceGone
-	case registerIn(rec).compare(ev.base) < 0:
+	case registerIn(rec).compare(ev.base) < 0 && !ev.allows(registerIn(rec)):
 		return ""
 	case e.Sent && known && e.Facts.Place.Offset < from.from && from.lost:
 		return BeforeLog

@@ -134,19 +134,19 @@ func (p *pass) sight(in *input, s oracle.Sighting, timestamp int64) {
 	case s.Source.Offset >= in.base, !direct && p.cut.pending[s.Source]:
 		ev.addFlux(r, "")
 	default:
-		p.remember(ev, in, r, direct)
+		p.remember(ev, in, r, direct, p.cut.logged(in, s.Source, direct))
 	}
 }
 
 // remember merges an impression that was processed, and keeps the history of a
 // trait as long as all its impressions stand in one partition.
-func (p *pass) remember(ev *evidence, in *input, r register, direct bool) {
+func (p *pass) remember(ev *evidence, in *input, r register, direct, logged bool) {
 	h := &ev.history
 	if h.own == nil {
 		h.own = in
 	}
 	h.several = h.several || h.own != in || !direct
-	if !ev.add(r) || r.value == h.value {
+	if !ev.add(r, logged) || r.value == h.value {
 		return
 	}
 	h.previous, h.value, h.from = h.value, r.value, r.from

@@ -1,0 +1,97 @@
+package processor
+
+import (
+	"slices"
+	"time"
+
+	"traitstream/schemas"
+	"traitstream/trait"
+)
+
+// move merges a sighting that moves no more than the last-seen time of its trait
+// (see state.Overlay.Move). Such a move is logged later, together with those that
+// come after it, unless its source may forget the impression before that.
+func (w *worker) move(s *sighting) (trait.Outcome, bool) {
+	if w.coalesces(s.record.Topic) {
+		return w.state.MoveUnlogged(s.slot, &s.seen, w.out.roomy)
+	}
+	return w.state.Move(s.slot, &s.seen, w.out.roomy)
+}
+
+// coalesces tells whether the moves of an input are logged later. A compacted
+// source may not have the impressions any more that a restore would read again.
+func (w *worker) coalesces(topic string) bool {
+	return w.o.rules.hash != "" && w.marks.interval > 0 && !w.compacted[topic]
+}
+
+// flushDue tells whether moves are to be logged though nothing was read.
+func (w *worker) flushDue() bool {
+	w.forgetGone()
+	return len(w.marks.segments) > 0 && (w.logAll || w.state.Crowded() || w.marks.due(time.Now()) > 0)
+}
+
+// flush makes the moves that are due a part of the transaction, with the places
+// of the inputs whose marks go on for that, and notes the marks.
+func (w *worker) flush() {
+	w.forgetGone()
+	now := time.Now()
+	w.marks.add(&w.batch, w.state.Moves(), w.tasks.owns, now)
+	n := w.marks.due(now)
+	if w.logAll || w.state.Crowded() {
+		n = len(w.marks.segments)
+	}
+	if n > 0 {
+		w.state.Log(w.marks.segments[n-1].moves)
+		for _, s := range w.marks.log(n) {
+			if _, read := w.batch.at[s.partition]; !read {
+				w.batch.spans = append(w.batch.spans, s)
+			}
+		}
+	}
+	w.logAll = w.logAll && len(w.marks.segments) > 0
+	for _, s := range w.batch.spans {
+		var mark schemas.Mark
+		if from, ok := w.marks.from(s.partition); ok {
+			mark = schemas.Mark{From: from, Rules: w.o.rules.hash}
+		}
+		w.seat.ledger.mark(s.partition, mark)
+	}
+}
+
+// forgetGone drops the moves of tasks that have gone: whoever has them now reads
+// them again.
+func (w *worker) forgetGone() {
+	for number, t := range w.marks.owners {
+		if w.tasks.owns(number) != t {
+			w.marks.forget(number)
+			w.state.Forget(number)
+		}
+	}
+}
+
+// adopt takes over what the restores of tasks have read again.
+func (w *worker) adopt() {
+	for _, t := range w.tasks.takeResumed() {
+		w.marks.forget(t.number)
+		r := t.reread
+		if t.reread = nil; r == nil {
+			continue
+		}
+		w.state.Adopt(r.state)
+		w.marks.adopt(t, r, w.state.Moves(), time.Now())
+		for p, place := range r.places {
+			w.seat.ledger.keep(p, place.note)
+			w.logAll = w.logAll || place.mark.Rules != w.o.rules.hash
+		}
+	}
+}
+
+// compactedSources are those whose impressions may be gone when they are needed
+// again.
+func compactedSources(o *Options) map[string]bool {
+	all := map[string]bool{}
+	for name, topic := range o.Topics.Sources {
+		all[name] = slices.Contains(topic.Policies(), "compact")
+	}
+	return all
+}

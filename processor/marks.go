@@ -1,0 +1,140 @@
+package processor
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+)
+
+const (
+	// rereadRecords bounds, for a process, how many records lie behind its marks,
+	// and so what a restart reads again: some tenths of a second at full speed.
+	rereadRecords = 400_000
+	// segments is into how many parts the moves between mark and now are cut.
+	segments = 16
+)
+
+// marks tell from where on each input has impressions that have moved last-seen
+// times of which the changelog does not know yet.
+type marks struct {
+	interval time.Duration // after which a move is logged
+	most     int           // records that may lie behind the marks
+	segments []segment     // oldest first
+	moves    int64         // the overlay's count after the last transaction
+	owners   map[int32]*task
+	at       map[partition]kgo.EpochOffset // what is committed, of partitions that were read
+}
+
+// segment is what some transactions after one another have moved and not logged.
+type segment struct {
+	moves   int64 // the overlay's count at the end
+	begun   time.Time
+	closed  bool
+	records int                 // that were read meanwhile
+	from    map[partition]int64 // where each partition was read from
+}
+
+func newMarks(o *Options) marks {
+	return marks{
+		interval: o.Config.Processor.FlushInterval, most: rereadRecords / Workers(o.Config, o.Topics.Tasks),
+		owners: map[int32]*task{}, at: map[partition]kgo.EpochOffset{},
+	}
+}
+
+// add takes what a transaction has read and how many moves there are after it.
+func (m *marks) add(b *batch, moves int64, owns func(int32) *task, now time.Time) {
+	for i := range b.begins {
+		m.at[b.spans[i].partition] = b.spans[i].next
+	}
+	if moves == m.moves {
+		return
+	}
+	m.moves = moves
+	last := m.last()
+	if last == nil || last.closed || now.Sub(last.begun) >= m.interval/segments || last.records >= m.most/segments {
+		m.segments = append(m.segments, segment{begun: now, from: map[partition]int64{}})
+		last = m.last()
+	}
+	last.moves = moves
+	last.records += b.count
+	for i, from := range b.begins {
+		p := b.spans[i].partition
+		t := owns(p.number)
+		if t == nil {
+			continue // beyond the tasks: all of it goes on to the inbox
+		}
+		if _, ok := last.from[p]; !ok {
+			last.from[p] = from
+		}
+		m.owners[p.number] = t
+	}
+}
+
+func (m *marks) last() *segment {
+	if len(m.segments) == 0 {
+		return nil
+	}
+	return &m.segments[len(m.segments)-1]
+}
+
+// due returns how many of the segments it is time to log.
+func (m *marks) due(now time.Time) int {
+	records, n := 0, 0
+	for i := range m.segments {
+		records += m.segments[i].records
+	}
+	for ; n < len(m.segments) && (now.Sub(m.segments[n].begun) >= m.interval || records > m.most); n++ {
+		records -= m.segments[n].records
+	}
+	return n
+}
+
+// log takes the first n segments for logged, and returns the places of their
+// partitions, whose marks go on.
+func (m *marks) log(n int) []span {
+	places := map[partition]kgo.EpochOffset{}
+	for _, s := range m.segments[:n] {
+		for p := range s.from {
+			places[p] = m.at[p]
+		}
+	}
+	m.segments = slices.Delete(m.segments, 0, n)
+	all := make([]span, 0, len(places))
+	for p, at := range places {
+		all = append(all, span{p, at})
+	}
+	return all
+}
+
+// from returns a partition's mark, false where all of it is logged.
+func (m *marks) from(p partition) (int64, bool) {
+	for i := range m.segments {
+		if from, ok := m.segments[i].from[p]; ok {
+			return from, true
+		}
+	}
+	return 0, false
+}
+
+// forget drops what is known of a task's partitions.
+func (m *marks) forget(number int32) {
+	drop := func(p partition) bool { return p.number == number }
+	for i := range m.segments {
+		maps.DeleteFunc(m.segments[i].from, func(p partition, _ int64) bool { return drop(p) })
+	}
+	maps.DeleteFunc(m.at, func(p partition, _ kgo.EpochOffset) bool { return drop(p) })
+	delete(m.owners, number)
+}
+
+// adopt takes over what a restore has read again for a task.
+func (m *marks) adopt(t *task, r *reread, moves int64, now time.Time) {
+	s := segment{moves: moves, begun: now, closed: true, from: map[partition]int64{}}
+	for p, place := range r.places {
+		s.from[p], m.at[p] = place.mark.From, place.at
+		s.records += int(place.at.Offset - place.mark.From)
+	}
+	m.moves, m.owners[t.number] = moves, t
+	m.segments = append(m.segments, s)
+}

@@ -1,0 +1,100 @@
+package processor
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"traitstream/config"
+	"traitstream/kafka"
+	"traitstream/schemas"
+)
+
+// rules are those by which the process reads impressions. Their text is kept in
+// the control topic, under their hash, as long as marks may name it: a restore
+// under another configuration reads by the rules of the mark.
+type rules struct {
+	text []byte
+	hash string // empty: not published, so nothing refers to them
+}
+
+const rulesKind = "rules"
+
+// publishRules sees to it that the process's rules are in the control topic. It
+// waits for brokers that are away.
+func (o *Options) publishRules(ctx context.Context) error {
+	for failures := 0; ; failures++ {
+		err := o.tryPublishRules(ctx)
+		if err == nil || !retriable(err) {
+			return err
+		}
+		o.Log.Warn("sources and traits can't be written down now; trying again", "cause", err, "in", backoff(failures).String())
+		if !sleep(ctx, backoff(failures)) {
+			return ctx.Err()
+		}
+	}
+}
+
+func (o *Options) tryPublishRules(ctx context.Context) error {
+	text, hash, err := o.Config.Rules()
+	if err != nil {
+		return err
+	}
+	there, err := o.lookUpRules(ctx, hash)
+	if err != nil {
+		return err
+	}
+	if there == nil {
+		r := &kgo.Record{Topic: o.Topics.Control.Name, Key: schemas.ControlKey(rulesKind, hash), Value: text}
+		if err := o.Client.ProduceSync(ctx, r).FirstErr(); err != nil {
+			return fmt.Errorf("writing down sources and traits in %s: %w", o.Topics.Control.Name, kafka.Explain(err))
+		}
+	}
+	o.rules = rules{text, hash}
+	return nil
+}
+
+// lookUpRules returns the text of some rules, nil if the control topic has none
+// of that hash.
+func (o *Options) lookUpRules(ctx context.Context, hash string) (text []byte, err error) {
+	key := string(schemas.ControlKey(rulesKind, hash))
+	start, end, err := o.logRange(ctx, partition{o.Topics.Control.Name, 0})
+	if err != nil {
+		return nil, err
+	}
+	err = kafka.ReadPartition(ctx, o.Client, o.Topics.Control.Name, 0, start, end, func(r *kgo.Record) error {
+		if string(r.Key) == key {
+			text = r.Value
+		}
+		return nil
+	})
+	return text, err
+}
+
+// under returns the options of a reader by other rules, which warns of nothing:
+// whoever ran under them has.
+func (o *Options) under(ctx context.Context, hash string) (*Options, error) {
+	other := *o
+	other.Log = slog.New(slog.DiscardHandler)
+	if hash == o.rules.hash {
+		return &other, nil
+	}
+	text, err := o.lookUpRules(ctx, hash)
+	if err != nil {
+		return nil, fmt.Errorf("looking up by which rules impressions were read: %w", err)
+	}
+	if text == nil {
+		return nil, fmt.Errorf("the rules %s by which impressions were last read are not in topic %s: "+
+			"start once with sources and traits as they were before, stop, and start again with the new ones", hash, o.Topics.Control.Name)
+	}
+	c, err := config.Parse("rules "+hash, text, func(string) (string, bool) { return "", false })
+	if err != nil {
+		return nil, fmt.Errorf("reading the rules %s by which impressions were last read: %w", hash, err)
+	}
+	of := *o.Config
+	of.Sources, of.Traits, of.Set, of.Processor.MaxClockAhead = c.Sources, c.Traits, c.Set, c.Processor.MaxClockAhead
+	other.Config, other.Traits = &of, c.Set
+	return &other, nil
+}
