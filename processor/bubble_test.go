@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"traitstream/kafka"
+	"traitstream/schemas"
 )
 
 // bubble is a world in a synctest bubble: broker, network, clients and
@@ -78,6 +79,25 @@ func (b *bubble) settle() {
 			b.t.Errorf("a process ended with: %v", err)
 		}
 	}
+	if marks := b.allMarks(); len(marks) > 0 {
+		b.t.Errorf("marks %v", marks)
+	}
+}
+
+// allMarks are the marks of all inputs.
+func (b *bubble) allMarks() map[partition]schemas.Mark {
+	b.t.Helper()
+	all := map[partition]schemas.Mark{}
+	committed, err := kadm.NewClient(b.client).FetchOffsets(b.t.Context(), b.cfg.Group())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	committed.Each(func(c kadm.OffsetResponse) {
+		if note, _ := schemas.ParseOffsetNote(c.Metadata); note.Mark != (schemas.Mark{}) {
+			all[partition{c.Topic, c.Partition}] = note.Mark
+		}
+	})
+	return all
 }
 
 // caughtUp waits until the processes have merged all that was put. In a bubble

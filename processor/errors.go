@@ -9,6 +9,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"traitstream/state"
 )
 
 // retriable tells whether new clients in the old seat may mend an error. A seat
@@ -24,7 +26,7 @@ func retriable(err error) bool {
 		errors.Is(err, kerr.InvalidProducerIDMapping), errors.Is(err, kerr.TransactionAbortable),
 		errors.Is(err, kerr.OperationNotAttempted), errors.Is(err, kerr.OutOfOrderSequenceNumber),
 		errors.Is(err, kerr.UnknownProducerID), errors.Is(err, kerr.UnknownServerError), errors.Is(err, kerr.ConcurrentTransactions),
-		errors.Is(err, errRelearned), errors.Is(err, errRecreated), errors.Is(err, errUnread), errors.Is(err, errNotOwner):
+		errors.Is(err, errRelearned), errors.Is(err, errRecreated), errors.Is(err, errUnread), errors.Is(err, errNotOwner), errors.Is(err, state.ErrTaken):
 		return true
 	case errors.As(err, &ke):
 		return ke.Retriable

@@ -13,7 +13,9 @@ import (
 // come after it, unless its source may forget the impression before that.
 func (w *worker) move(s *sighting) (trait.Outcome, bool) {
 	if w.coalesces(s.record.Topic) {
-		return w.state.MoveUnlogged(s.slot, &s.seen, w.out.roomy)
+		outcome, ok := w.state.MoveUnlogged(s.slot, &s.seen, w.out.roomy)
+		w.moved = w.moved || ok && outcome == trait.Same
+		return outcome, ok
 	}
 	return w.state.Move(s.slot, &s.seen, w.out.roomy)
 }
@@ -35,7 +37,7 @@ func (w *worker) flushDue() bool {
 func (w *worker) flush() {
 	w.forgetGone()
 	now := time.Now()
-	w.marks.add(&w.batch, w.state.Moves(), w.tasks.owns, now)
+	w.marks.add(&w.batch, w.moved, w.state.Moves(), w.tasks.owns, now)
 	n := w.marks.due(now)
 	if w.logAll || w.state.Crowded() {
 		n = len(w.marks.segments)
@@ -73,6 +75,7 @@ func (w *worker) forgetGone() {
 func (w *worker) adopt() {
 	for _, t := range w.tasks.takeResumed() {
 		w.marks.forget(t.number)
+		w.state.Forget(t.number)
 		r := t.reread
 		if t.reread = nil; r == nil {
 			continue

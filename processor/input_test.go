@@ -19,6 +19,8 @@ type input struct {
 	b     *bubble
 	clock int64 // of what is seen, ms after noon
 	past  []*kgo.Record
+	// steady makes most impressions say what the one before said.
+	steady bool
 }
 
 func newInput(b *bubble, seed uint64) *input {
@@ -72,6 +74,9 @@ func (in *input) impression(user string) string {
 		return fmt.Sprintf(`{"key":%q,"split":"f"}`, user) // lacks treatment and time
 	}
 	treatment := []string{"on", "off", "v3", "control"}[in.IntN(4)]
+	if in.steady && in.IntN(10) > 0 {
+		treatment = "on"
+	}
 	return fmt.Sprintf(`{"key":%q,"split":"f%d","treatment":%q,"time":%d,"label":"default rule","splitVersionNumber":%d}`,
 		user, in.IntN(3), treatment, noon+in.clock-in.Int64N(40), in.IntN(2))
 }

@@ -120,7 +120,7 @@ func (w *worker) process(records []*kgo.Record) error {
 		if err := w.reach(decoded); err != nil {
 			return err
 		}
-		if err := w.state.Load(); err != nil {
+		if err := errors.Join(w.state.Load(), w.state.Taken()); err != nil {
 			return fmt.Errorf("reading state: %w", err)
 		}
 		for i := range w.in.sightings {
@@ -134,6 +134,9 @@ func (w *worker) process(records []*kgo.Record) error {
 func (w *worker) commit(hard context.Context) (bool, error) {
 	start := time.Now()
 	w.flush()
+	if err := w.state.Taken(); err != nil {
+		return false, fmt.Errorf("logging last-seen times: %w", err)
+	}
 	for entry := range w.state.Dirty() {
 		w.out.changelog(entry)
 	}
@@ -245,6 +248,7 @@ func (w *worker) abort(hard context.Context, cause error) error {
 
 // drop forgets the batch and what was made of it.
 func (w *worker) drop() {
+	w.moved = false
 	w.batch.reset()
 	w.state.Reset()
 	w.in.reset()

@@ -22,7 +22,6 @@ type marks struct {
 	interval time.Duration // after which a move is logged
 	most     int           // records that may lie behind the marks
 	segments []segment     // oldest first
-	moves    int64         // the overlay's count after the last transaction
 	owners   map[int32]*task
 	at       map[partition]kgo.EpochOffset // what is committed, of partitions that were read
 }
@@ -43,15 +42,15 @@ func newMarks(o *Options) marks {
 	}
 }
 
-// add takes what a transaction has read and how many moves there are after it.
-func (m *marks) add(b *batch, moves int64, owns func(int32) *task, now time.Time) {
+// add takes what a transaction has read, whether that has moved something without
+// logging it, and how many moves there are after it.
+func (m *marks) add(b *batch, moved bool, moves int64, owns func(int32) *task, now time.Time) {
 	for i := range b.begins {
 		m.at[b.spans[i].partition] = b.spans[i].next
 	}
-	if moves == m.moves {
+	if !moved {
 		return
 	}
-	m.moves = moves
 	last := m.last()
 	if last == nil || last.closed || now.Sub(last.begun) >= m.interval/segments || last.records >= m.most/segments {
 		m.segments = append(m.segments, segment{begun: now, from: map[partition]int64{}})
@@ -135,6 +134,6 @@ func (m *marks) adopt(t *task, r *reread, moves int64, now time.Time) {
 		s.from[p], m.at[p] = place.mark.From, place.at
 		s.records += int(place.at.Offset - place.mark.From)
 	}
-	m.moves, m.owners[t.number] = moves, t
+	m.owners[t.number] = t
 	m.segments = append(m.segments, s)
 }

@@ -43,9 +43,11 @@ func randomFaults(t *testing.T, seed uint64) {
 	r := rand.New(rand.NewPCG(seed, 0))
 	tasks, strays, workers := 1+r.Int32N(4), 1+r.Int32N(6), 1+r.IntN(4)
 	yaml := fmt.Sprintf("sources: [{topic: a}, {topic: b}]\ntraits: [{name: \"{split}\", not_served: clear}]\n"+
-		"output: {partitions: %d}\nprocessor: {workers: %d, session_timeout: 6s, commit_interval: %dms}\n", tasks, workers, 1+r.IntN(500))
+		"output: {partitions: %d}\nprocessor: {workers: %d, session_timeout: 6s, commit_interval: %dms, flush_interval: %s}\n",
+		tasks, workers, 1+r.IntN(500), []string{"0s", "200ms", "5s", "5m"}[r.IntN(4)])
 	inBubble(t, yaml, map[string]int32{"b": strays}, func(b *bubble) {
 		c := &chaos{Rand: r, b: b, in: newInput(b, seed)}
+		c.in.steady = r.IntN(2) == 0
 		for range 3 + c.IntN(8) {
 			c.in.put(1 + c.IntN(30))
 			c.event()

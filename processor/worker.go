@@ -35,6 +35,7 @@ type worker struct {
 	out   *outbox
 	tally *tally
 	marks marks
+	moved bool // the batch has moved last-seen times that are not logged
 	// logAll has the next transaction log all moves.
 	logAll    bool
 	compacted map[string]bool // sources

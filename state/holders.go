@@ -1,6 +1,14 @@
 package state
 
-import "sync"
+import (
+	"errors"
+	"fmt"
+	"sync"
+)
+
+// ErrTaken says that somebody else has taken a task while an overlay held what
+// the store does not have: the task has to be restored.
+var ErrTaken = errors.New("somebody else has taken the task's state meanwhile")
 
 // holders says which overlay may rely on what it remembers of a task. Each write
 // of others to the task, and each overlay that wants it, takes that away from the
@@ -39,6 +47,18 @@ type heldTask struct {
 	open  uint32 // the last transaction that has wanted it
 }
 
+// Taken returns an ErrTaken, from then on, when somebody else has taken a task of
+// which something was here alone, so that what is read of it since is too old.
+func (o *Overlay) Taken() error { return o.err }
+
+// lose forgets a task that somebody else has taken.
+func (o *Overlay) lose(task int32) {
+	if _, waits := o.cps[task]; waits || o.hasMoves(task) {
+		o.err = fmt.Errorf("task %d: %w", task, ErrTaken)
+	}
+	o.Forget(task)
+}
+
 // hold takes a task for the open transaction and returns its epoch.
 func (o *Overlay) hold(task int32) uint32 {
 	if t := o.last; t != nil && t.task == task && t.open == o.open {
@@ -50,7 +70,7 @@ func (o *Overlay) hold(task int32) uint32 {
 		o.tasks[task] = t
 	}
 	if t.open != o.open && !o.s.holders.take(task, o) {
-		o.Forget(task)
+		o.lose(task)
 	}
 	t.open, o.last = o.open, t
 	return t.epoch

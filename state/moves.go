@@ -136,6 +136,15 @@ func (o *Overlay) adopt(from *entry, key, value []byte) {
 	o.moves.add(slot, e)
 }
 
+func (o *Overlay) hasMoves(task int32) bool {
+	for _, slot := range o.moves.slots {
+		if e := o.young.entries.at(slot); e.task == task && e.unlogged {
+			return true
+		}
+	}
+	return false
+}
+
 // forgetMoves drops the unlogged moves of a task.
 func (o *Overlay) forgetMoves(task int32) {
 	for _, slot := range o.moves.slots {

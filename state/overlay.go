@@ -47,6 +47,7 @@ type Overlay struct {
 	round        round
 	heads        []headed
 	record       trait.Record // for what is not kept
+	err          error        // of a task that was taken
 }
 
 // NewOverlay returns an empty overlay over the store.
@@ -249,7 +250,7 @@ func (o *Overlay) Store() error {
 		if o.s.holders.has(task, o) {
 			o.batch.SetCheckpoint(task, cp)
 		} else {
-			o.Forget(task)
+			o.lose(task)
 		}
 	}
 	if len(o.cps) == 0 {
