@@ -43,10 +43,16 @@ func (s *scanner) str(i int) (end int, f flags) {
 		}
 		f |= escaped
 	}
+	return i + 1, f | flagsOf(seen)
+}
+
+// flagsOf tells by all bytes of a string, laid over each other, whether it is
+// ASCII.
+func flagsOf(seen uint64) flags {
 	if seen&highBits != 0 {
-		f |= nonASCII
+		return nonASCII
 	}
-	return i + 1, f
+	return 0
 }
 
 // stops marks, of eight bytes of a string, those that end a plain run: quotes,
@@ -121,8 +127,18 @@ func (s *scanner) number(i int) int {
 
 // digits returns the place after the digits that begin at i.
 func (s *scanner) digits(i int) int {
+	for i+8 <= len(s.data) && allDigits(binary.LittleEndian.Uint64(s.data[i:])) {
+		i += 8
+	}
 	for i < len(s.data) && s.data[i]-'0' <= 9 {
 		i++
 	}
 	return i
+}
+
+// allDigits tells whether eight bytes are digits. Those whose upper half is 3
+// and stays it with six more are.
+func allDigits(w uint64) bool {
+	const upper, three = 0xf0 * lowBits, 0x30 * lowBits
+	return w&upper == three && (w+6*lowBits)&upper == three
 }
