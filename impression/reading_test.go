@@ -256,7 +256,7 @@ func TestReadingsOfWhatIsMissing(t *testing.T) {
 		`{"type":"track","event":"get_treatment","userId":"u","timestamp":TIME,"originalTimestamp":"2026-03-02T10:15:30.000Z",` + properties,
 		`{"type":"track","event":"get_treatment","userId":"u","timestamp":null,"originalTimestamp":TIME,"receivedAt":OTHER,` + properties,
 	} {
-		for _, order := range []string{"eefe", "efee", "effe", "fefe", "feff", "eeeef", "ffffe"} {
+		for _, order := range []string{"eefef", "efef", "effeef", "feffe", "feef", "eeeef", "ffffe"} {
 			d, plain := NewDecoder(testSource(Auto), filter), withoutTemplates(testSource(Auto), filter)
 			for i, c := range order {
 				event := strings.NewReplacer("USER", `""`, "TIME", `""`, "OTHER", `"2026-03-02T10:15:32.000Z"`, "LABEL", `""`)
