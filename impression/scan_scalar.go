@@ -43,16 +43,10 @@ func (s *scanner) str(i int) (end int, f flags) {
 		}
 		f |= escaped
 	}
-	return i + 1, f | flagsOf(seen)
-}
-
-// flagsOf tells by all bytes of a string, laid over each other, whether it is
-// ASCII.
-func flagsOf(seen uint64) flags {
 	if seen&highBits != 0 {
-		return nonASCII
+		f |= nonASCII
 	}
-	return 0
+	return i + 1, f
 }
 
 // stops marks, of eight bytes of a string, those that end a plain run: quotes,
@@ -62,6 +56,14 @@ func stops(w uint64) uint64 {
 	quote := w ^ '"'*lowBits
 	slash := w ^ '\\'*lowBits
 	return ((quote-lowBits)&^quote | (slash-lowBits)&^slash | (w-' '*lowBits)&^w) & highBits
+}
+
+// asciiStops marks the same and bytes of 0x80 or more. Where there is no mark
+// below, a byte less what it must not be borrows only where it is that.
+func asciiStops(w uint64) uint64 {
+	quote := w ^ '"'*lowBits
+	slash := w ^ '\\'*lowBits
+	return ((quote - lowBits) | (slash - lowBits) | (w - ' '*lowBits) | w) & highBits
 }
 
 // escape scans the escape at i, and refuses a control character there.

@@ -149,29 +149,25 @@ func (t *template) fill(data []byte, into *[objects]*object) {
 }
 
 // plain scans the inside of a string without escapes, from i on. The end is the
-// place of the closing quote, or -1 where there is none.
+// place of the closing quote, or negative where there is none.
 func plain(data []byte, i int) (end int, f flags) {
-	var seen uint64
 	for i+8 <= len(data) {
-		w := binary.LittleEndian.Uint64(data[i:])
-		stop := stops(w)
+		stop := asciiStops(binary.LittleEndian.Uint64(data[i:]))
 		if stop == 0 {
-			seen |= w
 			i += 8
 			continue
 		}
-		seen |= w & (stop&-stop - 1)
-		if i += bits.TrailingZeros64(stop) / 8; data[i] != '"' {
-			return -1, 0
+		if i += bits.TrailingZeros64(stop) / 8; data[i] == '"' {
+			return i, 0
 		}
-		return i, flagsOf(seen)
+		break
 	}
 	s := scanner{data: data}
 	end, f = s.str(i - 1)
 	if f&escaped != 0 {
 		return -1, 0
 	}
-	return end - 1, f | flagsOf(seen)
+	return end - 1, f
 }
 
 // learn takes in an object that is valid JSON and did not match: if it has the
