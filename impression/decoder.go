@@ -12,12 +12,13 @@ type Decoder struct {
 	environments map[string][]byte
 	events       [][]byte
 
-	arena   arena
-	scanner scanner
-	top     object // an element's object
-	inner   object // a listener's impression, or one of a group
-	props   object // Segment's properties
-	group   object // of the Synchronizer, within top
+	calendar calendar
+	arena    arena
+	scanner  scanner
+	top      object // an element's object
+	inner    object // a listener's impression, or one of a group
+	props    object // Segment's properties
+	group    object // of the Synchronizer, within top
 
 	// The record at hand.
 	value []byte
@@ -111,9 +112,15 @@ func (d *Decoder) array(i int) int {
 func (d *Decoder) element(i, depth int) int {
 	s := &d.scanner
 	if i < len(d.value) && d.value[i] == '{' {
-		end := d.top.scan(s, i, depth)
-		if end >= 0 {
-			d.object(depth == 0)
+		t, end := d.top.known.match(d.value, i)
+		switch {
+		case t == nil:
+			if end = d.top.study(s, i, depth); end >= 0 {
+				d.object(depth == 0)
+			}
+		case !d.again(t, i, end, depth == 0):
+			t.note(d.value, i, &d.top.known.values, &d.top)
+			d.prepare(t, d.object(depth == 0))
 		}
 		return end
 	}
@@ -131,18 +138,29 @@ func (d *Decoder) noObject(r raw) {
 
 // add appends the next element of the record.
 func (d *Decoder) add(r raw) *Element {
-	index := len(d.out) - d.base
-	if len(d.out) == cap(d.out) {
-		// Elements are large: append would copy a long slice too often.
-		d.out = slices.Grow(d.out, max(len(d.out), 16))
-	}
-	d.out = append(d.out, Element{})
-	e := &d.out[len(d.out)-1]
-	e.Index = index
-	e.Several = index > 0
+	e := d.room()
+	*e = Element{}
 	e.Impression.Topic = d.source.Topic
-	e.raw = r
+	d.take(e, r)
 	return e
+}
+
+// room returns the place of the next element, with whatever is there.
+func (d *Decoder) room() *Element {
+	n := len(d.out)
+	if n == cap(d.out) {
+		// Elements are large: append would copy a long slice too often.
+		d.out = slices.Grow(d.out, max(n, 16))
+	}
+	return &d.out[:n+1][n]
+}
+
+// take appends what was written into the room.
+func (d *Decoder) take(e *Element, r raw) {
+	e.Index = len(d.out) - d.base
+	e.Several = e.Index > 0
+	e.raw = r
+	d.out = d.out[:len(d.out)+1]
 }
 
 // refuse makes the element a refused one.

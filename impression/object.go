@@ -45,9 +45,15 @@ type object struct {
 // scan notes the members of the object at i, which has depth containers around
 // it.
 func (o *object) scan(s *scanner, i, depth int) int {
-	if end := o.known.match(s.data, i, o); end >= 0 {
+	if t, end := o.known.match(s.data, i); t != nil {
+		t.note(s.data, i, &o.known.values, o)
 		return end
 	}
+	return o.study(s, i, depth)
+}
+
+// study scans an object that fits no template, and learns of it.
+func (o *object) study(s *scanner, i, depth int) int {
 	end := o.walk(s, i, depth)
 	if end >= 0 {
 		o.known.learn(s.data[i:end], o)

@@ -58,6 +58,14 @@ func stops(w uint64) uint64 {
 	return ((quote-lowBits)&^quote | (slash-lowBits)&^slash | (w-' '*lowBits)&^w) & highBits
 }
 
+// asciiStops marks the same and bytes of 0x80 or more. Where there is no mark
+// below, a byte less what it must not be borrows only where it is that.
+func asciiStops(w uint64) uint64 {
+	quote := w ^ '"'*lowBits
+	slash := w ^ '\\'*lowBits
+	return ((quote - lowBits) | (slash - lowBits) | (w - ' '*lowBits) | w) & highBits
+}
+
 // escape scans the escape at i, and refuses a control character there.
 func (s *scanner) escape(i int) int {
 	if s.data[i] != '\\' {
@@ -121,8 +129,18 @@ func (s *scanner) number(i int) int {
 
 // digits returns the place after the digits that begin at i.
 func (s *scanner) digits(i int) int {
+	for i+8 <= len(s.data) && allDigits(binary.LittleEndian.Uint64(s.data[i:])) {
+		i += 8
+	}
 	for i < len(s.data) && s.data[i]-'0' <= 9 {
 		i++
 	}
 	return i
+}
+
+// allDigits tells whether eight bytes are digits. Those whose upper half is 3
+// and stays it with six more are.
+func allDigits(w uint64) bool {
+	const upper, three = 0xf0 * lowBits, 0x30 * lowBits
+	return w&upper == three && (w+6*lowBits)&upper == three
 }

@@ -72,8 +72,9 @@ func (s shape) fits(seen names) bool {
 	return s != unknown
 }
 
-// object decodes the element or group that was scanned into top.
-func (d *Decoder) object(alone bool) {
+// object decodes the element or group that was scanned into top, and returns its
+// shape.
+func (d *Decoder) object(alone bool) shape {
 	o := &d.top
 	sh := d.shape
 	if sh == sniffed {
@@ -86,7 +87,7 @@ func (d *Decoder) object(alone bool) {
 			message = "not of the shape " + string(d.source.Format)
 		}
 		d.add(own).refuse(UnknownShape, message)
-		return
+		return unknown
 	}
 	switch sh {
 	case segment:
@@ -100,4 +101,5 @@ func (d *Decoder) object(alone bool) {
 	case bulk:
 		d.bulk(own)
 	}
+	return sh
 }

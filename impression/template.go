@@ -2,6 +2,8 @@ package impression
 
 import (
 	"bytes"
+	"encoding/binary"
+	"math/bits"
 	"slices"
 )
 
@@ -23,6 +25,8 @@ type template struct {
 	noted       []mark // of the program's steps
 	there       [objects]bool
 	seen, twice [objects]names
+	reading     *reading // nil for none, or none yet
+	odd         bool     // none can be made
 }
 
 // The objects that are noted in one scan: the object itself, and those under
@@ -65,46 +69,61 @@ const (
 	plainNumber
 )
 
-// match notes the members of the object at i in o, if it fits, and returns the
-// place after it, or -1.
-func (t *template) match(data []byte, i int, o *object) int {
-	into := [objects]*object{o, o.properties, o.impression}
+// fits compares the object at i, and notes in values what stands where it may
+// differ, by step. It returns the place after the object, or -1.
+func (t *template) fits(data []byte, i int, values *[maxValues]token) int {
 	for n := range t.program {
 		s := &t.program[n]
 		end := i + len(s.literal)
 		if end > len(data) || string(data[i:end]) != string(s.literal) {
 			return -1
 		}
-		for k := range s.marks {
-			m := &s.marks[k]
-			m.note(into[m.object], i+m.at)
-		}
-		i = end
-		var value token
-		switch s.kind {
+		switch i = end; s.kind {
 		case plainText:
-			if value = plain(data, i); value.end < 0 {
+			end, f := plain(data, i)
+			if end < 0 {
 				return -1
 			}
-			i = value.end - 1
+			values[n] = token{start: i - 1, end: end + 1, flags: f}
+			i = end
 		case plainNumber:
 			number := scanner{data: data}
 			if i == len(data) {
 				return -1
 			}
-			if value = (token{start: i, end: number.number(i)}); value.end < 0 {
+			end := number.number(i)
+			if end < 0 {
 				return -1
 			}
-			i = value.end
+			values[n] = token{start: i, end: end}
+			i = end
 		default:
-			t.fill(data, &into)
 			return i
-		}
-		if s.name != 0 {
-			into[s.object].at[s.name] = value
 		}
 	}
 	return -1
+}
+
+// note notes in o the members of an object at i that fits and has the values.
+func (t *template) note(data []byte, i int, values *[maxValues]token, o *object) {
+	into := [objects]*object{o, o.properties, o.impression}
+	for n := range t.program {
+		s := &t.program[n]
+		for k := range s.marks {
+			m := &s.marks[k]
+			m.note(into[m.object], i+m.at)
+		}
+		if s.kind == lastStep {
+			break
+		}
+		if s.name != 0 {
+			into[s.object].at[s.name] = values[n]
+		}
+		if i = values[n].end; s.kind == plainText {
+			i-- // the quote is the next literal's
+		}
+	}
+	t.fill(data, &into)
 }
 
 func (m *mark) note(o *object, at int) {
@@ -129,15 +148,26 @@ func (t *template) fill(data []byte, into *[objects]*object) {
 	}
 }
 
-// plain scans a string without escapes, whose opening quote is before i. The end
-// is -1 where there is none.
-func plain(data []byte, i int) token {
-	s := scanner{data: data}
-	end, f := s.str(i - 1)
-	if f&escaped != 0 {
-		end = -1
+// plain scans the inside of a string without escapes, from i on. The end is the
+// place of the closing quote, or negative where there is none.
+func plain(data []byte, i int) (end int, f flags) {
+	for i+8 <= len(data) {
+		stop := asciiStops(binary.LittleEndian.Uint64(data[i:]))
+		if stop == 0 {
+			i += 8
+			continue
+		}
+		if i += bits.TrailingZeros64(stop) / 8; data[i] == '"' {
+			return i, 0
+		}
+		break
 	}
-	return token{start: i - 1, end: end, flags: f}
+	s := scanner{data: data}
+	end, f = s.str(i - 1)
+	if f&escaped != 0 {
+		return -1, 0
+	}
+	return end - 1, f
 }
 
 // learn takes in an object that is valid JSON and did not match: if it has the
@@ -155,11 +185,7 @@ func (t *template) learn(object []byte) bool {
 		end := i
 		switch {
 		case t.sample[v.start] == '"':
-			value := plain(object, i)
-			if value.end < 0 {
-				return false
-			}
-			end = value.end - 1
+			end, _ = plain(object, i)
 		case i < len(object):
 			number := scanner{data: object}
 			end = number.number(i)
@@ -182,6 +208,7 @@ func (t *template) learn(object []byte) bool {
 
 // compile makes the program: a step for each value that varies.
 func (t *template) compile() {
+	t.reading, t.odd = nil, false
 	t.program, t.noted = t.program[:0], slices.Grow(t.noted[:0], len(t.marks)) // steps have parts of it
 	from, marks := 0, t.marks
 	add := func(to int, s step) {

@@ -2,10 +2,11 @@ package impression
 
 // templates are those that an object was scanned by last.
 type templates struct {
-	list            []*template // the last one that fitted first
-	spare           []*template // to make others of
-	matched, missed int         // since the last pause
-	pause           int         // objects that are scanned without
+	list            []*template      // the last one that fitted first
+	spare           []*template      // to make others of
+	matched, missed int              // since the last pause
+	pause           int              // objects that are scanned without
+	values          [maxValues]token // of the object that fitted last, by step
 }
 
 const (
@@ -17,19 +18,19 @@ const (
 	pauseObjects = 10_000
 )
 
-// match scans the object at i by a template that fits, and returns the place
-// after it, or -1.
-func (k *templates) match(data []byte, i int, o *object) int {
+// match compares the object at i, and returns the template that fits, whose
+// values are then noted, and the place after the object; or nil.
+func (k *templates) match(data []byte, i int) (*template, int) {
 	for n, t := range k.list {
-		if end := t.match(data, i, o); end >= 0 {
+		if end := t.fits(data, i, &k.values); end >= 0 {
 			k.matched++
 			if n > 0 {
 				k.list[0], k.list[n] = t, k.list[0]
 			}
-			return end
+			return t, end
 		}
 	}
-	return -1
+	return nil, -1
 }
 
 // learn takes in an object that no template fitted, as o has noted it.

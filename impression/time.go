@@ -10,14 +10,7 @@ const firstTime = 1_262_304_000_000
 // RFC 3339. The fault tells why it is no time.
 func parseTime(b []byte) (ms int64, fault string) {
 	if isNumber(b) {
-		n, _, fits := parseInt(b)
-		if !fits {
-			return 0, "time " + quote(b) + " is too large"
-		}
-		if n < firstTime {
-			return 0, earlyTime(n)
-		}
-		return n, ""
+		return parseMillis(b)
 	}
 	ms, ok := parseRFC3339(b)
 	if !ok {
@@ -27,6 +20,18 @@ func parseTime(b []byte) (ms int64, fault string) {
 		return 0, "time " + quote(b) + " lies before 2010"
 	}
 	return ms, ""
+}
+
+// parseMillis reads a JSON number of milliseconds.
+func parseMillis(b []byte) (ms int64, fault string) {
+	n, _, fits := parseInt(b)
+	if !fits {
+		return 0, "time " + quote(b) + " is too large"
+	}
+	if n < firstTime {
+		return 0, earlyTime(n)
+	}
+	return n, ""
 }
 
 func earlyTime(ms int64) string {

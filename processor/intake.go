@@ -3,6 +3,7 @@ package processor
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -41,6 +42,8 @@ type intake struct {
 	out       *outbox
 	state     *state.Overlay
 	decoders  map[string]*impression.Decoder // by source
+	topic     string                         // the last one that a decoder was wanted of
+	last      *impression.Decoder            // its decoder, or nil
 	matcher   *trait.Matcher
 	maxAhead  int64 // ms
 	elements  []impression.Element
@@ -95,12 +98,12 @@ func (in *intake) refuse(a *arrival, place trait.Place, e *impression.Element, s
 func (in *intake) decode(records []*kgo.Record) (int, error) {
 	in.sightings = in.sightings[:0]
 	defer in.want()
+	var a arrival
 	for i, r := range records {
 		if len(in.sightings) >= roundSightings {
 			return i, nil
 		}
-		a, err := in.arrive(r)
-		if err != nil {
+		if err := in.meet(r, &a); err != nil {
 			return i, err
 		}
 		if a.foreign != "" {
@@ -126,24 +129,39 @@ func (in *intake) want() {
 
 // arrive finds out where a record was first read. The only error is a record
 // in the inbox that a newer release wrote.
-func (in *intake) arrive(r *kgo.Record) (arrival, error) {
-	a := arrival{record: r, place: trait.Place{
-		Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Index: -1, Timestamp: timestamp(r),
-	}}
+func (in *intake) arrive(r *kgo.Record) (a arrival, err error) {
+	err = in.meet(r, &a)
+	return a, err
+}
+
+// meet is arrive in place: an arrival is large.
+func (in *intake) meet(r *kgo.Record, a *arrival) error {
+	a.record, a.forwarded, a.foreign, a.refused = r, false, "", 0
+	p := &a.place
+	p.Topic, p.Partition, p.Offset, p.Index, p.Timestamp = r.Topic, r.Partition, r.Offset, -1, timestamp(r)
 	if r.Topic != in.o.Topics.Inbox.Name {
-		return a, nil
+		return nil
 	}
 	place, err := schemas.ParseInboxHeaders(plainHeaders(r.Headers))
 	var newer *schemas.KindError
 	switch {
 	case errors.As(err, &newer):
-		return a, fmt.Errorf("reading %s, partition %d, offset %d: %w", r.Topic, r.Partition, r.Offset, err)
+		return fmt.Errorf("reading %s, partition %d, offset %d: %w", r.Topic, r.Partition, r.Offset, err)
 	case err != nil:
 		a.foreign = err.Error()
 	default:
 		a.place, a.forwarded = place, true
 	}
-	return a, nil
+	return nil
+}
+
+// at returns the place of an element of the record.
+func (a *arrival) at(e *impression.Element) trait.Place {
+	place := a.place
+	if e.Several {
+		place.Index = int32(e.Index)
+	}
+	return place
 }
 
 // foreign refuses what something else has written to the inbox.
@@ -154,6 +172,9 @@ func (in *intake) foreign(a *arrival) {
 // decoder returns that of a source. A forwarded record may come from a source
 // that has left the configuration since; it is read by its shape.
 func (in *intake) decoder(topic string) *impression.Decoder {
+	if in.last != nil && topic == in.topic {
+		return in.last
+	}
 	d := in.decoders[topic]
 	if d == nil {
 		d = impression.NewDecoder(impression.Source{
@@ -161,70 +182,72 @@ func (in *intake) decoder(topic string) *impression.Decoder {
 		}, in.o.Traits.Filter())
 		in.decoders[topic] = d
 	}
+	in.topic, in.last = topic, d
 	return d
 }
 
 // element decides about one element of a record: dead letter, skipped, not
 // wanted, forwarded, or a sighting for each trait that wants it.
 func (in *intake) element(a *arrival, e *impression.Element) {
-	place := a.place
-	if e.Several {
-		place.Index = int32(e.Index)
-	}
+	imp := &e.Impression
 	switch {
 	case e.Outcome == impression.Skipped:
-		in.tally.impression(place.Topic, resultSkipped)
+		in.tally.impression(a.place.Topic, resultSkipped)
 		return
 	case e.Outcome == impression.Refused:
-		in.refuse(a, place, e, "decode", e.Reason, e.Message)
+		in.refuse(a, a.at(e), e, "decode", e.Reason, e.Message)
 		return
-	case !a.forwarded && in.ahead(a.record, &e.Impression):
-		in.refuse(a, place, e, "admit", clockAhead, fmt.Sprintf(
+	case !a.forwarded && in.ahead(a.record, imp):
+		in.refuse(a, a.at(e), e, "admit", clockAhead, fmt.Sprintf(
 			"seen %d ms after the record's timestamp (max_clock_ahead is %s)",
-			uint64(e.Impression.SeenAt)-uint64(place.Timestamp), in.o.Config.Processor.MaxClockAhead))
+			uint64(imp.SeenAt)-uint64(a.place.Timestamp), in.o.Config.Processor.MaxClockAhead))
 		return
 	}
-	imp := &e.Impression
 	var verdict trait.Verdict
 	in.matches, verdict = in.matcher.Match(in.matches[:0], imp)
 	switch verdict {
 	case trait.NoMatch:
-		in.tally.impression(place.Topic, resultNoMatch)
+		in.tally.impression(a.place.Topic, resultNoMatch)
 		return
 	case trait.NotServed:
-		in.tally.impression(place.Topic, resultNotServed)
+		in.tally.impression(a.place.Topic, resultNotServed)
 		return
 	}
 	task := kafka.Partition(imp.User, in.o.Topics.Tasks)
 	if task != a.record.Partition {
-		in.out.forward(a, place, e, task)
+		in.out.forward(a, a.at(e), e, task)
 		return
 	}
 	for i := range in.matches {
-		in.sight(a.record, place, task, imp, &in.matches[i])
+		in.sight(a, e, task, &in.matches[i])
 	}
-	last := &in.sightings[len(in.sightings)-1]
-	last.last = true
-	for i := len(in.sightings) - len(in.matches); i < len(in.sightings); i++ {
-		in.sightings[i].index = e.Index
-	}
+	in.sightings[len(in.sightings)-1].last = true
 }
 
-func (in *intake) sight(r *kgo.Record, place trait.Place, task int32, imp *impression.Impression, m *trait.Match) {
+// sight adds the sighting of a match.
+func (in *intake) sight(a *arrival, e *impression.Element, task int32, m *trait.Match) {
+	imp := &e.Impression
 	if warning := in.mixed.Saw(m, imp); warning != "" {
 		in.o.Log.Warn(warning)
 	}
-	key := trait.Key{Identity: imp.Identity, User: imp.User, Trait: m.Trait}
-	in.sightings = append(in.sightings, sighting{
-		task: task,
-		key:  key,
-		seen: trait.Register{SeenAt: imp.SeenAt, Version: imp.Version, Treatment: imp.Treatment, Value: m.Value},
-		facts: trait.Facts{
-			Flag: imp.Flag, Environment: imp.EnvironmentName, Label: imp.Label,
-			Definition: m.Definition.Name.String(), Place: place,
-		},
-		record: r,
-	})
+	s := in.room()
+	s.slot, s.task, s.record, s.index, s.last = 0, task, a.record, e.Index, false
+	s.key.Identity, s.key.User, s.key.Trait = imp.Identity, imp.User, m.Trait
+	s.seen.SeenAt, s.seen.Version, s.seen.Treatment, s.seen.Value = imp.SeenAt, imp.Version, imp.Treatment, m.Value
+	f := &s.facts
+	f.Flag, f.Environment, f.Label, f.Definition = imp.Flag, imp.EnvironmentName, imp.Label, m.Definition.Name.String()
+	f.Place = a.place
+	if e.Several {
+		f.Place.Index = int32(e.Index)
+	}
+}
+
+// room appends a sighting with whatever was there: one is large, and quicker
+// written in place than copied.
+func (in *intake) room() *sighting {
+	n := len(in.sightings)
+	in.sightings = slices.Grow(in.sightings, 1)[:n+1]
+	return &in.sightings[n]
 }
 
 // ahead tells whether an impression was seen too long after its record was

@@ -93,6 +93,8 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 // transaction has committed, so that work done again is not counted twice.
 type tally struct {
 	impressions map[string]*[results]int // by source
+	source      string                   // the last one
+	counts      *[results]int            // its counts, or nil
 	deadLetters map[impression.Reason]int
 	set         int
 	removed     int
@@ -103,12 +105,15 @@ func newTally() *tally {
 }
 
 func (t *tally) impression(source string, r result) {
-	counts := t.impressions[source]
-	if counts == nil {
-		counts = new([results]int)
-		t.impressions[source] = counts
+	if t.counts == nil || t.source != source {
+		counts := t.impressions[source]
+		if counts == nil {
+			counts = new([results]int)
+			t.impressions[source] = counts
+		}
+		t.source, t.counts = source, counts
 	}
-	counts[r]++
+	t.counts[r]++
 }
 
 func (t *tally) change(o trait.Outcome) {

@@ -32,8 +32,11 @@ func NewEnvironments() *Environments { return &Environments{first: map[string]en
 // that two environments meet in one trait it says so, and how to tell them
 // apart; else it returns nothing.
 func (e *Environments) Saw(m *Match, imp *impression.Impression) (warning string) {
-	if e.found || m.Definition.separates() {
-		return ""
+	if e.found || m.noted != nil && m.noted.by == e || m.Definition.separates() {
+		return "" // of a match that was seen all is known
+	}
+	if m.noted != nil {
+		m.noted.by = e
 	}
 	first, known := e.first[string(m.Trait)]
 	if !known && len(e.first) == watchedTraits {

@@ -12,6 +12,8 @@ type Match struct {
 	Definition *Definition
 	Trait      []byte // the trait's name
 	Value      []byte // compact JSON; nil is none: not served, under Clear
+
+	noted *noted // of a match that is remembered
 }
 
 // Verdict sums up what the definitions made of an impression.
@@ -29,17 +31,44 @@ type Matcher struct {
 	rules   []rule
 	arena   []byte // of names and values, until Reset
 	scratch []byte // of the fact at hand
+	memo    *memo  // nil where the rules look at more than it remembers
 }
 
 // NewMatcher returns a matcher over the set.
-func (s *Set) NewMatcher() *Matcher { return &Matcher{rules: s.rules} }
+func (s *Set) NewMatcher() *Matcher {
+	m := &Matcher{rules: s.rules}
+	if s.remembers() {
+		m.memo = newMemo()
+	}
+	return m
+}
 
 // Reset gives up the bytes of all matches so far, for use again.
-func (m *Matcher) Reset() { m.arena = m.arena[:0] }
+func (m *Matcher) Reset() {
+	m.arena = m.arena[:0]
+	if m.memo != nil {
+		m.memo.reset()
+	}
+}
 
 // Match appends to dst the traits that the impression feeds, each name once.
 // The slices of a match stay valid until Reset. Once warm it does not allocate.
 func (m *Matcher) Match(dst []Match, imp *impression.Impression) ([]Match, Verdict) {
+	if m.memo == nil {
+		return m.match(dst, imp)
+	}
+	at := m.memo.place(imp)
+	if known := m.memo.find(at, imp); known != nil {
+		return append(dst, known.matches...), known.verdict
+	}
+	first := len(dst)
+	dst, verdict := m.match(dst, imp)
+	m.memo.learn(at, imp, dst[first:], verdict)
+	return dst, verdict
+}
+
+// match holds the impression against each definition.
+func (m *Matcher) match(dst []Match, imp *impression.Impression) ([]Match, Verdict) {
 	served := Served(imp.Treatment, imp.Label)
 	verdict, first := NoMatch, len(dst)
 	for i := range m.rules {
