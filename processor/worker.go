@@ -34,6 +34,8 @@ type worker struct {
 	state *state.Overlay
 	out   *outbox
 	tally *tally
+	// begins is when the next transaction may begin.
+	begins time.Time
 	// unstored are the tasks of which something waits for the store, until storeBy.
 	unstored map[int32]*task
 	storeBy  time.Time
