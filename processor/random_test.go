@@ -45,6 +45,7 @@ func randomFaults(t *testing.T, seed uint64) {
 	yaml := fmt.Sprintf("sources: [{topic: a}, {topic: b}]\ntraits: [{name: \"{split}\", not_served: clear}]\n"+
 		"output: {partitions: %d}\nprocessor: {workers: %d, session_timeout: 6s, commit_interval: %dms}\n", tasks, workers, 1+r.IntN(500))
 	inBubble(t, yaml, map[string]int32{"b": strays}, func(b *bubble) {
+		b.transactionVersion(1 + int16(seed%2))
 		c := &chaos{Rand: r, b: b, in: newInput(b, seed)}
 		for range 3 + c.IntN(8) {
 			c.in.put(1 + c.IntN(30))
