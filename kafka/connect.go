@@ -72,9 +72,7 @@ func isTimeout(err error) bool {
 // checkVersion refuses brokers whose offset commits do not carry the group's
 // generation (KIP-447): there a member that was expelled could still commit.
 func checkVersion(ctx context.Context, cl *kgo.Client) error {
-	req := kmsg.NewPtrApiVersionsRequest()
-	req.ClientSoftwareName, req.ClientSoftwareVersion = "traitstream", "1"
-	resp, err := req.RequestWith(ctx, cl)
+	resp, err := apiVersions(ctx, cl)
 	if err != nil {
 		return err
 	}
@@ -85,4 +83,27 @@ func checkVersion(ctx context.Context, cl *kgo.Client) error {
 		}
 	}
 	return errors.New("the broker is too old: traitstream needs Kafka 2.5 or newer")
+}
+
+// TransactionVersion returns the level of the cluster's feature
+// transaction.version: 0 for a cluster without it, 2 for transactions that take
+// in partitions and groups by themselves (KIP-890). A broker may not have heard
+// of a level that was raised a moment ago.
+func TransactionVersion(ctx context.Context, cl *kgo.Client) (int16, error) {
+	resp, err := apiVersions(ctx, cl)
+	if err != nil {
+		return 0, err
+	}
+	for _, f := range resp.FinalizedFeatures {
+		if f.Name == "transaction.version" {
+			return f.MaxVersionLevel, nil
+		}
+	}
+	return 0, nil
+}
+
+func apiVersions(ctx context.Context, cl *kgo.Client) (*kmsg.ApiVersionsResponse, error) {
+	req := kmsg.NewPtrApiVersionsRequest()
+	req.ClientSoftwareName, req.ClientSoftwareVersion = "traitstream", "1"
+	return req.RequestWith(ctx, cl)
 }

@@ -19,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -268,5 +269,33 @@ func TestExplain(t *testing.T) {
 	}
 	if Explain(nil) != nil {
 		t.Error("made an error of nil")
+	}
+}
+
+// The level of transactions is that of the cluster, not what its brokers could do.
+func TestTransactionVersion(t *testing.T) {
+	for name, c := range map[string]struct {
+		opts  []kfake.Opt
+		set   int16 // where not negative
+		level int16
+	}{
+		"a new cluster":               {nil, -1, 2},
+		"upgraded, but not its level": {nil, 1, 1},
+		"level 0":                     {nil, 0, 0},
+		"without the feature":         {[]kfake.Opt{kfake.MaxVersions(kversion.V3_7_0())}, -1, 0},
+		"without features":            {[]kfake.Opt{kfake.MaxVersions(kversion.V2_5_0())}, -1, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cl := newClient(t, startCluster(t, c.opts...))
+			if c.set >= 0 {
+				change := kadm.FeatureUpdate{Feature: "transaction.version", MaxVersionLevel: c.set, UpgradeType: 2}
+				if updated, err := kadm.NewClient(cl).UpdateFeatures(limit(t), false, change); err != nil || updated.Error() != nil {
+					t.Fatal(err, updated.Error())
+				}
+			}
+			if level, err := TransactionVersion(limit(t), cl); err != nil || level != c.level {
+				t.Errorf("the level is %d, %v, want %d", level, err, c.level)
+			}
+		})
 	}
 }

@@ -84,16 +84,22 @@ func (b *bubble) pause(d time.Duration) error {
 }
 
 // Whatever happens at whatever place of the loop, in a process's first batch or
-// a later one, what comes out is what the oracle says (S7, S8, S12).
+// a later one, under transactions of either version, what comes out is what the
+// oracle says (S7, S8, S12).
 func TestBoundaries(t *testing.T) {
 	t.Parallel()
 	for at := range boundaries {
 		for name, what := range incidents {
 			for _, batch := range []int{1, 3} {
-				t.Run(fmt.Sprintf("%s/%s/batch %d", boundaryNames[at], name, batch), func(t *testing.T) {
-					t.Parallel()
-					inBubble(t, bubbleYAML, map[string]int32{"b": 5}, func(b *bubble) { meet(b, at, what, batch) })
-				})
+				for version := int16(1); version <= implicitTransactionVersion; version++ {
+					t.Run(fmt.Sprintf("%s/%s/batch %d/transactions %d", boundaryNames[at], name, batch, version), func(t *testing.T) {
+						t.Parallel()
+						inBubble(t, bubbleYAML, map[string]int32{"b": 5}, func(b *bubble) {
+							b.transactionVersion(version)
+							meet(b, at, what, batch)
+						})
+					})
+				}
 			}
 		}
 	}
@@ -152,6 +158,7 @@ func TestRefusedSteps(t *testing.T) {
 		{kmsg.Produce, []*kerr.Error{
 			kerr.NotLeaderForPartition, kerr.NotEnoughReplicas, kerr.RequestTimedOut, kerr.OutOfOrderSequenceNumber,
 			kerr.InvalidProducerEpoch, kerr.ProducerFenced, kerr.InvalidTxnState, kerr.UnknownServerError,
+			kerr.ConcurrentTransactions, kerr.TransactionAbortable,
 		}, refuseAll},
 		{kmsg.AddOffsetsToTxn, []*kerr.Error{
 			kerr.ConcurrentTransactions, kerr.NotCoordinator, kerr.CoordinatorLoadInProgress, kerr.InvalidProducerEpoch,
@@ -160,7 +167,8 @@ func TestRefusedSteps(t *testing.T) {
 		{kmsg.TxnOffsetCommit, []*kerr.Error{
 			kerr.NotCoordinator, kerr.CoordinatorLoadInProgress, kerr.IllegalGeneration, kerr.UnknownMemberID,
 			kerr.RebalanceInProgress, kerr.InvalidProducerEpoch, kerr.ProducerFenced, kerr.TransactionAbortable,
-			kerr.UnstableOffsetCommit, kerr.RequestTimedOut,
+			kerr.UnstableOffsetCommit, kerr.RequestTimedOut, kerr.ConcurrentTransactions, kerr.CoordinatorNotAvailable,
+			kerr.InvalidTxnState, kerr.InvalidProducerIDMapping,
 		}, func(r kmsg.Request, err *kerr.Error) kmsg.Response {
 			return refuseOffsets(r.(*kmsg.TxnOffsetCommitRequest), err)
 		}},
@@ -175,37 +183,46 @@ func TestRefusedSteps(t *testing.T) {
 	}
 	for _, step := range steps {
 		for _, err := range step.errs {
-			t.Run(step.key.Name()+"/"+err.Message, func(t *testing.T) {
-				t.Parallel()
-				inBubble(t, bubbleYAML, map[string]int32{"b": 5}, func(b *bubble) {
-					in := newInput(b, 5)
-					in.put(60)
-					b.start(b.t.TempDir(), nil)
-					b.caughtUp(b.t.Context())
-					var armed atomic.Bool
-					hits := once(b.cluster, step.key, func(r kmsg.Request) kmsg.Response {
-						if !armed.Load() {
-							return nil
-						}
-						return step.make(r, err)
+			for version := int16(1); version <= implicitTransactionVersion; version++ {
+				if step.key == kmsg.AddOffsetsToTxn && version == implicitTransactionVersion {
+					continue // it is not sent
+				}
+				t.Run(fmt.Sprintf("%s/%s/transactions %d", step.key.Name(), err.Message, version), func(t *testing.T) {
+					t.Parallel()
+					inBubble(t, bubbleYAML, map[string]int32{"b": 5}, func(b *bubble) {
+						b.transactionVersion(version)
+						survive(b, step.key, func(r kmsg.Request) kmsg.Response { return step.make(r, err) })
 					})
-					armed.Store(true)
-					for i := 0; hits.Load() == 0 && i < 200; i++ {
-						in.put(10)
-						b.pass(300 * time.Millisecond)
-						if step.key == kmsg.Produce && hits.Load() > 0 {
-							break
-						}
-					}
-					if hits.Load() == 0 {
-						b.t.Fatal("the error was never met")
-					}
-					b.settle()
-					b.check()
 				})
-			})
+			}
 		}
 	}
+}
+
+// survive checks that a refusal in the middle of the work, which makes an answer
+// of a request, or nil to let it pass, changes nothing of what comes out.
+func survive(b *bubble, key kmsg.Key, refuse func(kmsg.Request) kmsg.Response) {
+	in := newInput(b, 5)
+	in.put(60)
+	b.start(b.t.TempDir(), nil)
+	b.caughtUp(b.t.Context())
+	var armed atomic.Bool
+	hits := once(b.cluster, key, func(r kmsg.Request) kmsg.Response {
+		if !armed.Load() {
+			return nil
+		}
+		return refuse(r)
+	})
+	armed.Store(true)
+	for i := 0; hits.Load() == 0 && i < 200; i++ {
+		in.put(10)
+		b.pass(300 * time.Millisecond)
+	}
+	if hits.Load() == 0 {
+		b.t.Fatal("the error was never met")
+	}
+	b.settle()
+	b.check()
 }
 
 func refuseAddOffsets(r kmsg.Request, err *kerr.Error) kmsg.Response {

@@ -61,6 +61,18 @@ func inBubble(t *testing.T, yaml string, sources map[string]int32, test func(*bu
 	})
 }
 
+// transactionVersion sets the level of the cluster's feature for the processes
+// that are started from then on: below 2, partitions and groups are added to a
+// transaction by requests.
+func (b *bubble) transactionVersion(level int16) {
+	b.t.Helper()
+	change := kadm.FeatureUpdate{Feature: "transaction.version", MaxVersionLevel: level, UpgradeType: 2}
+	updated, err := kadm.NewClient(b.client).UpdateFeatures(b.t.Context(), false, change)
+	if err != nil || updated.Error() != nil {
+		b.t.Fatal(err, updated.Error())
+	}
+}
+
 // settle waits until the processes have merged all that was put and have
 // emptied the inbox, and stops them.
 func (b *bubble) settle() {

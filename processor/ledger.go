@@ -37,6 +37,7 @@ type ledger struct {
 	producer *kgo.Client
 	consumer *kgo.Client
 	joined   chan struct{} // closed when there is a consumer: it may call back before it is returned
+	implicit bool          // the offsets themselves add the group to a transaction
 
 	mu     sync.Mutex
 	notes  map[partition]string
@@ -44,11 +45,16 @@ type ledger struct {
 	member string                     // under which the group gave out the partitions that are here
 }
 
-// The versions of requests that name topics, not their ids, and take part in
-// transactions that are told about their groups.
+// The versions of requests that name topics, not their ids. The offsets of a
+// transaction add their group to it from version 5 on, which is only for clusters
+// with transactions of version 2 (KIP-890), and without which the client does not
+// use these: then each transaction has one round trip more for the partitions,
+// and one for the group.
 const (
-	offsetCommitVersion    = 9
-	txnOffsetCommitVersion = 4
+	offsetCommitVersion            = 9
+	txnOffsetCommitVersion         = 4
+	txnOffsetCommitImplicitVersion = 5
+	implicitTransactionVersion     = 2
 )
 
 // note keeps what goes beside each offset of a partition.
@@ -182,7 +188,7 @@ func (l *ledger) commit(ctx context.Context, spans []span) error {
 // commitInTransaction makes offsets a part of the producer's open transaction.
 func (l *ledger) commitInTransaction(ctx context.Context, spans []span) error {
 	id, epoch, err := l.producer.ProducerID(ctx)
-	if err == nil {
+	if err == nil && !l.implicit {
 		err = l.addToTransaction(ctx, id, epoch)
 	}
 	if err != nil {
@@ -203,19 +209,23 @@ func (l *ledger) commitInTransaction(ctx context.Context, spans []span) error {
 	}
 	return l.attempt(ctx, func(member string, generation int32) error {
 		req.MemberID, req.Generation = member, generation
-		resp, err := req.RequestWith(ctx, l.producer)
-		if err != nil {
-			return err
-		}
-		for _, t := range resp.Topics {
-			for _, p := range t.Partitions {
-				if p.ErrorCode != 0 {
-					return fmt.Errorf("topic %s, partition %d: %w", t.Topic, p.Partition, kerr.ErrorForCode(p.ErrorCode))
-				}
+		return whileConcurrent(ctx, func() error { return l.sendInTransaction(ctx, req) })
+	})
+}
+
+func (l *ledger) sendInTransaction(ctx context.Context, req *kmsg.TxnOffsetCommitRequest) error {
+	resp, err := req.RequestWith(ctx, l.producer)
+	if err != nil {
+		return err
+	}
+	for _, t := range resp.Topics {
+		for _, p := range t.Partitions {
+			if p.ErrorCode != 0 {
+				return fmt.Errorf("topic %s, partition %d: %w", t.Topic, p.Partition, kerr.ErrorForCode(p.ErrorCode))
 			}
 		}
-		return nil
-	})
+	}
+	return nil
 }
 
 func byTopic(spans []span) map[string][]span {

@@ -2,6 +2,7 @@ package processor
 
 import (
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -14,14 +15,20 @@ import (
 // What the coordinators refuse for the moment is sent again: the worker keeps its
 // seat, and the other tasks of its transaction are not held up.
 func TestPassingRefusals(t *testing.T) {
-	for name, f := range map[string]kfake.Fault{
-		"the markers before are being written": {Keys: []kmsg.Key{kmsg.AddOffsetsToTxn}, TopLevel: true, Err: kerr.ConcurrentTransactions},
-		"the group has a new generation":       {Keys: []kmsg.Key{kmsg.TxnOffsetCommit}, Err: kerr.IllegalGeneration},
-		"the group is rebalancing":             {Keys: []kmsg.Key{kmsg.TxnOffsetCommit}, Err: kerr.RebalanceInProgress},
+	for name, c := range map[string]struct {
+		version int16
+		fault   kfake.Fault
+	}{
+		"the markers before are being written":         {1, kfake.Fault{Keys: []kmsg.Key{kmsg.AddOffsetsToTxn}, TopLevel: true, Err: kerr.ConcurrentTransactions}},
+		"the markers before are still being written":   {2, kfake.Fault{Keys: []kmsg.Key{kmsg.TxnOffsetCommit}, Err: kerr.ConcurrentTransactions}},
+		"the group has a new generation":               {2, kfake.Fault{Keys: []kmsg.Key{kmsg.TxnOffsetCommit}, Err: kerr.IllegalGeneration}},
+		"the group is rebalancing":                     {2, kfake.Fault{Keys: []kmsg.Key{kmsg.TxnOffsetCommit}, Err: kerr.RebalanceInProgress}},
+		"the group has a new generation, and is added": {1, kfake.Fault{Keys: []kmsg.Key{kmsg.TxnOffsetCommit}, Err: kerr.IllegalGeneration}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, oneWorker, map[string]int32{"b": 5}, func(b *bubble) {
-				taken := b.takenIDs()
+				b.transactionVersion(c.version)
+				taken, f := b.takenIDs(), c.fault
 				f.Count = 10
 				refused := b.cluster.Fault(f)
 				in := newInput(b, 2)
@@ -33,6 +40,38 @@ func TestPassingRefusals(t *testing.T) {
 					if n != 1 || refused.Hits() != f.Count {
 						b.t.Errorf("the transactional id %s was taken %d times, after %d refusals", id, n, refused.Hits())
 					}
+				}
+			})
+		})
+	}
+}
+
+// Partitions and groups are added to a transaction by requests only where the
+// cluster's transactions do not take them in by themselves.
+func TestImplicitTransactions(t *testing.T) {
+	for version := int16(0); version <= implicitTransactionVersion; version++ {
+		t.Run(fmt.Sprint(version), func(t *testing.T) {
+			inBubble(t, oneWorker, map[string]int32{"b": 5}, func(b *bubble) {
+				b.transactionVersion(version)
+				added := map[kmsg.Key]*kfake.FaultHandle{}
+				for _, key := range []kmsg.Key{kmsg.AddPartitionsToTxn, kmsg.AddOffsetsToTxn} {
+					added[key] = b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Observe: true, Count: -1})
+				}
+				old := b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.TxnOffsetCommit}, Observe: true, Count: -1,
+					When: func(r kmsg.Request) bool { return r.GetVersion() <= txnOffsetCommitVersion }})
+				in := newInput(b, 2)
+				in.put(60)
+				b.start(b.t.TempDir(), nil)
+				b.settle()
+				b.check()
+				byRequests := version < implicitTransactionVersion
+				for key, requests := range added {
+					if n := requests.Hits(); n > 0 != byRequests {
+						b.t.Errorf("%d requests %s", n, key.Name())
+					}
+				}
+				if n := old.Hits(); n > 0 != byRequests {
+					b.t.Errorf("%d commits of offsets that do not add their group", n)
 				}
 			})
 		})

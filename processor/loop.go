@@ -18,6 +18,13 @@ const (
 	transactionBytes   = 32 << 20
 	// idlePoll is the longest that the loop sleeps without coming round.
 	idlePoll = time.Second
+	// markersWait is how long after a transaction's end the next one begins. The
+	// end is answered before its markers are written, and until they are, brokers
+	// make the next one's records wait, Kafka for 20 ms at a time.
+	markersWait = 7 * time.Millisecond
+	// lastLook is how long before that the loop looks for records. A look takes
+	// what was fetched since the one before; another takes what came after that.
+	lastLook = 2 * time.Millisecond
 )
 
 // boundary is a place between two steps of the loop.
@@ -55,6 +62,7 @@ func (w *worker) turn(stop, hard context.Context) (committed bool, err error) {
 	}
 	w.adopt()
 	w.ready.Store(w.tasks.ready())
+	sleep(stop, time.Until(w.begins.Add(-lastLook)))
 	if err := w.read(stop, hard); err != nil {
 		return false, err
 	}
@@ -65,8 +73,9 @@ func (w *worker) turn(stop, hard context.Context) (committed bool, err error) {
 	return w.commit(hard)
 }
 
-// read polls and processes until there is something to commit. Changes are not
-// kept waiting; what nobody waits for is committed together.
+// read polls and processes until there is something to commit. Changes are kept
+// waiting for the markers of those before them alone; what nobody waits for is
+// committed together.
 func (w *worker) read(stop, hard context.Context) error {
 	var deadline time.Time
 	for wait := idlePoll; ; wait = time.Until(deadline) {
@@ -83,6 +92,9 @@ func (w *worker) read(stop, hard context.Context) error {
 			return err
 		}
 		w.batch.processed()
+		if w.out.pending() && w.begins.Before(deadline) {
+			deadline = w.begins
+		}
 		if w.due(stop, deadline) {
 			return nil
 		}
@@ -91,8 +103,8 @@ func (w *worker) read(stop, hard context.Context) error {
 
 // due tells whether the batch is to be committed now.
 func (w *worker) due(stop context.Context, deadline time.Time) bool {
-	return w.out.pending() || w.batch.count >= transactionRecords || w.batch.bytes >= transactionBytes ||
-		!time.Now().Before(deadline) || stop.Err() != nil || w.tasks.waiting()
+	return w.out.pending() && w.batch.count >= w.limit || w.batch.count >= transactionRecords ||
+		w.batch.bytes >= transactionBytes || !time.Now().Before(deadline) || stop.Err() != nil || w.tasks.waiting()
 }
 
 // poll waits for records, no longer than wait.
@@ -236,6 +248,9 @@ func (w *worker) write(hard context.Context) error {
 	if err := w.seat.end(hard, kgo.TryCommit); err != nil {
 		w.o.Metrics.commits.WithLabelValues("failed").Inc()
 		return err
+	}
+	if w.batch.count < w.limit { // with that much at once, the work takes longer than the markers
+		w.begins = time.Now().Add(markersWait)
 	}
 	return nil
 }

@@ -46,6 +46,7 @@ func randomFaults(t *testing.T, seed uint64) {
 		"output: {partitions: %d}\nprocessor: {workers: %d, session_timeout: 6s, commit_interval: %dms, flush_interval: %s}\n",
 		tasks, workers, 1+r.IntN(500), []string{"0s", "200ms", "5s", "5m"}[r.IntN(4)])
 	inBubble(t, yaml, map[string]int32{"b": strays}, func(b *bubble) {
+		b.transactionVersion(1 + int16(seed%2))
 		c := &chaos{Rand: r, b: b, in: newInput(b, seed)}
 		c.in.steady = r.IntN(2) == 0
 		for range 3 + c.IntN(8) {

@@ -62,7 +62,12 @@ func newSeat(ctx context.Context, w *worker) (_ *seat, err error) {
 			s.close()
 		}
 	}()
-	if s.producer, err = kgo.NewClient(w.producerOptions()...); err != nil {
+	version, err := kafka.TransactionVersion(ctx, w.o.Client)
+	if err != nil {
+		return nil, fmt.Errorf("asking for the cluster's features: %w", err)
+	}
+	implicit := version >= implicitTransactionVersion
+	if s.producer, err = kgo.NewClient(w.producerOptions(implicit)...); err != nil {
 		return nil, fmt.Errorf("setting up the producer: %w", err)
 	}
 	if _, _, err := s.producer.ProducerID(ctx); err != nil {
@@ -70,7 +75,7 @@ func newSeat(ctx context.Context, w *worker) (_ *seat, err error) {
 	}
 	s.ledger = &ledger{
 		group: w.o.Config.Group(), instance: &w.seatName, txnID: w.transactionalID(),
-		producer: s.producer, joined: make(chan struct{}), notes: map[partition]string{},
+		producer: s.producer, joined: make(chan struct{}), implicit: implicit, notes: map[partition]string{},
 	}
 	if s.starts, err = w.beginStarts(ctx, s.ledger); err != nil {
 		return nil, err
@@ -103,10 +108,13 @@ func (w *worker) transactionalID() string { return w.o.transactionalID(w.seatNam
 
 func (o *Options) transactionalID(seat string) string { return o.Config.App + "-" + seat }
 
-func (w *worker) producerOptions() []kgo.Opt {
+func (w *worker) producerOptions(implicit bool) []kgo.Opt {
 	versions := kversion.Stable()
 	versions.SetMaxKeyVersion(kmsg.OffsetCommit.Int16(), offsetCommitVersion)
 	versions.SetMaxKeyVersion(kmsg.TxnOffsetCommit.Int16(), txnOffsetCommitVersion)
+	if implicit {
+		versions.SetMaxKeyVersion(kmsg.TxnOffsetCommit.Int16(), txnOffsetCommitImplicitVersion)
+	}
 	return append(slices.Clone(w.o.Connect),
 		kgo.WithHooks(w.clientMetrics("producer")),
 		kgo.MaxVersions(versions),

@@ -121,7 +121,7 @@ func (m *member) joins() (l *ledger, leave func()) {
 		_, generation = client.GroupMetadata()
 	}
 	m.workers[0].renew()
-	producer, err := kgo.NewClient(m.workers[0].producerOptions()...)
+	producer, err := kgo.NewClient(m.workers[0].producerOptions(true)...)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -39,6 +39,8 @@ type worker struct {
 	// logAll has the next transaction log all moves.
 	logAll    bool
 	compacted map[string]bool // sources
+	// begins is when the next transaction may begin.
+	begins time.Time
 	// unstored are the tasks of which something waits for the store, until storeBy.
 	unstored map[int32]*task
 	storeBy  time.Time
