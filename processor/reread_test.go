@@ -90,46 +90,50 @@ func TestMovesSurviveAKill(t *testing.T) {
 		for _, kept := range []bool{true, false} {
 			t.Run(fmt.Sprintf("%s, folder kept: %v", name, kept), func(t *testing.T) {
 				t.Parallel()
-				inBubble(t, lateYAML, map[string]int32{"a": 1, "b": 2}, func(b *bubble) {
-					b.put(from("a", "on", 10))
-					p := b.start(b.t.TempDir(), nil)
-					b.caughtUp(b.t.Context())
-					early := c.move("on", 30)
-					early.Timestamp = early.Timestamp.Add(-time.Second) // within max_clock_ahead
-					b.put(early)
-					b.caughtUp(b.t.Context())
-					if got := b.loggedSeen(); got != 10 {
-						t.Fatalf("the changelog says %d already", got)
-					}
-					b.kill(p)
-					dir := p.dir
-					if !kept {
-						dir = b.t.TempDir()
-					}
-					if c.yaml != "" {
-						b.under(c.yaml)
-					}
-					b.pass(10 * time.Second)
-					late := from("a", "off", 20)
-					late.Value = []byte(strings.Replace(string(late.Value), `Number":7`, `Number":8`, 1))
-					late.Timestamp = late.Timestamp.Add(time.Second)
-					b.put(late)
-					p = b.start(dir, nil)
-					b.caughtUp(b.t.Context())
-					if err := b.end(p); err != nil {
-						t.Fatal(err)
-					}
-					if got := b.changes()["user/u/f"]; !slices.Equal(got, []string{`"on"`}) {
-						t.Errorf("the changes are %v", got)
-					}
-					if got, marks := b.loggedSeen(), b.marks(); got != 30 || len(marks) > 0 {
-						t.Errorf("the changelog says %d in the end, and there are the marks %v", got, marks)
-					}
-					b.checkState(dir)
-				})
+				inBubble(t, lateYAML, map[string]int32{"a": 1, "b": 2}, func(b *bubble) { moveAndKill(b, c.move, c.yaml, kept) })
 			})
 		}
 	}
+}
+
+// moveAndKill moves a time and kills the process; another one, under a
+// configuration of its own if it is given one, meets an impression that is older.
+func moveAndKill(b *bubble, move func(treatment string, seenAt int64) *kgo.Record, yaml string, kept bool) {
+	b.put(from("a", "on", 10))
+	p := b.start(b.t.TempDir(), nil)
+	b.caughtUp(b.t.Context())
+	early := move("on", 30)
+	early.Timestamp = early.Timestamp.Add(-time.Second) // within max_clock_ahead
+	b.put(early)
+	b.caughtUp(b.t.Context())
+	if got := b.loggedSeen(); got != 10 {
+		b.t.Fatalf("the changelog says %d already", got)
+	}
+	b.kill(p)
+	dir := p.dir
+	if !kept {
+		dir = b.t.TempDir()
+	}
+	if yaml != "" {
+		b.under(yaml)
+	}
+	b.pass(10 * time.Second)
+	late := from("a", "off", 20)
+	late.Value = []byte(strings.Replace(string(late.Value), `Number":7`, `Number":8`, 1))
+	late.Timestamp = late.Timestamp.Add(time.Second)
+	b.put(late)
+	p = b.start(dir, nil)
+	b.caughtUp(b.t.Context())
+	if err := b.end(p); err != nil {
+		b.t.Fatal(err)
+	}
+	if got := b.changes()["user/u/f"]; !slices.Equal(got, []string{`"on"`}) {
+		b.t.Errorf("the changes are %v", got)
+	}
+	if got, marks := b.loggedSeen(), b.marks(); got != 30 || len(marks) > 0 {
+		b.t.Errorf("the changelog says %d in the end, and there are the marks %v", got, marks)
+	}
+	b.checkState(dir)
 }
 
 // Moves are logged when their time has come, also when nothing else happens, and
