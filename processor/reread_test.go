@@ -75,6 +75,7 @@ func (b *bubble) marks() map[partition]schemas.Mark {
 // older changes nothing. So it is after a change of the configuration, which does
 // not count for what was read before.
 func TestMovesSurviveAKill(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		move func(treatment string, seenAt int64) *kgo.Record
 		yaml string
