@@ -30,7 +30,7 @@ func (b *outbox) deadLetter(a *arrival, l letter) {
 	why := schemas.DeadLetter{
 		Place: l.place, Stage: l.stage, Reason: string(l.reason), Message: clip(l.message), Truncated: cut || l.cut,
 	}
-	b.records = append(b.records, &kgo.Record{
+	b.add(kgo.Record{
 		Topic:     b.o.Topics.DeadLetters.Name,
 		Partition: l.place.Partition % b.o.Topics.DeadLetters.Partitions,
 		Key:       key, Value: value, Headers: append(kept, kafkaHeaders(why.Headers())...),

@@ -35,8 +35,10 @@ const recordOverhead = 512
 type outbox struct {
 	o       *Options
 	tally   *tally
+	app     []byte
 	records []*kgo.Record
-	arena   []byte // keys and values
+	slab    slab
+	arena   []byte // keys, values and headers
 	roomy   int    // bytes of key and value up to which fits holds for sure
 
 	traitsTimes, inboxTimes timeLimits
@@ -44,13 +46,14 @@ type outbox struct {
 	mu      sync.Mutex
 	limits  map[string]int32 // max.message.bytes by topic
 	failure error            // the first record that could not be produced
+	taken   int              // records that the brokers have
 	next    map[int32]int64  // next changelog offset by task, from what was produced
 }
 
 // newOutbox returns an outbox that knows the size limits of the one before it,
 // nil for the first: they may have changed since the process has started.
 func newOutbox(o *Options, t *tally, before *outbox) *outbox {
-	out := &outbox{o: o, tally: t, limits: map[string]int32{}, next: map[int32]int64{}}
+	out := &outbox{o: o, tally: t, app: []byte(o.Config.App), limits: map[string]int32{}, next: map[int32]int64{}}
 	out.traitsTimes, out.inboxTimes = timeLimitsOf(o.Topics.Traits), timeLimitsOf(o.Topics.Inbox)
 	if before != nil {
 		before.mu.Lock()
@@ -93,11 +96,22 @@ func (b *outbox) change(task int32, key trait.Key, rec *trait.Record) bool {
 		b.arena = b.arena[:mark]
 		return false
 	}
-	b.records = append(b.records, &kgo.Record{
+	b.add(kgo.Record{
 		Topic: b.o.Topics.Traits.Name, Partition: task,
-		Key: k, Value: v, Headers: kafkaHeaders(schemas.ChangeHeaders(b.o.Config.App, e, id)), Timestamp: b.timestamp(b.traitsTimes, e.Facts.Place.Timestamp, e.SeenAt),
+		Key: k, Value: v, Headers: b.changeHeaders(e, id), Timestamp: b.timestamp(b.traitsTimes, e.Facts.Place.Timestamp, e.SeenAt),
 	})
 	return true
+}
+
+// add adds a record.
+func (b *outbox) add(r kgo.Record) { b.records = append(b.records, b.slab.record(r)) }
+
+// changeHeaders returns a change's headers, which lie in the arena and the slab.
+func (b *outbox) changeHeaders(e *trait.Emission, id [16]byte) []kgo.RecordHeader {
+	var most [3]schemas.Header
+	headers, arena := schemas.AppendChangeHeaders(most[:0], b.arena, b.app, e, id)
+	b.arena = arena
+	return b.slab.headers(headers)
 }
 
 // take returns what was appended to the arena, which it has become.
@@ -118,9 +132,7 @@ func (b *outbox) fits(key trait.Key, rec *trait.Record) bool {
 
 // changelog adds the state of a trait as it is at the end of the transaction.
 func (b *outbox) changelog(e state.Entry) {
-	b.records = append(b.records, &kgo.Record{
-		Topic: b.o.Topics.Changelog.Name, Partition: e.Task, Key: e.Key, Value: e.Value,
-	})
+	b.add(kgo.Record{Topic: b.o.Topics.Changelog.Name, Partition: e.Task, Key: e.Key, Value: e.Value})
 }
 
 // forward sends an element to the task of its user, with its first place.
@@ -133,7 +145,7 @@ func (b *outbox) forward(a *arrival, place trait.Place, e *impression.Element, t
 			message: "the record is too large to be forwarded to the task of its user"})
 		return
 	}
-	b.records = append(b.records, &kgo.Record{
+	b.add(kgo.Record{
 		Topic: b.o.Topics.Inbox.Name, Partition: task, Headers: headers,
 		Key: e.Impression.User, Value: value,
 		Timestamp: b.timestamp(b.inboxTimes, place.Timestamp, e.Impression.SeenAt),
@@ -186,6 +198,9 @@ func timeLimit(t kafka.Topic, setting string) (time.Duration, bool) {
 func (b *outbox) produced(r *kgo.Record, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if err == nil {
+		b.taken++
+	}
 	switch {
 	case err != nil && b.failure == nil:
 		b.failure = fmt.Errorf("%w to %s, partition %d: %w", errProducing, r.Topic, r.Partition, err)
@@ -243,12 +258,17 @@ func (b *outbox) relearn(ctx context.Context, cause error) error {
 var errRelearned = errors.New("the size limits of topics have changed")
 
 func (b *outbox) reset() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.taken == len(b.records) {
+		b.slab.reset()
+	} else {
+		b.slab = slab{} // the client may still look at what has failed
+	}
 	clear(b.records)
 	b.records = b.records[:0]
 	b.arena = b.arena[:0]
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.failure = nil
+	b.failure, b.taken = nil, 0
 	clear(b.next)
 }
 

@@ -9,7 +9,7 @@ import (
 
 // storeAfter is how long what was committed may wait for the store. It is what a
 // restart after a crash reads from the changelog.
-const storeAfter = time.Second
+const storeAfter = 3 * time.Second
 
 // waits notes that tasks have something waiting for the store.
 func (w *worker) waits(tasks []*task) {

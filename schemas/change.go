@@ -3,13 +3,9 @@ package schemas
 import (
 	"encoding/hex"
 	"strconv"
-	"time"
 
 	"traitstream/trait"
 )
-
-// timeLayout is RFC 3339 in UTC with three digits of fraction.
-const timeLayout = "2006-01-02T15:04:05.000Z"
 
 // AppendKey appends the key of the traits topic: canonical JSON of identity, id
 // and trait.
@@ -36,7 +32,7 @@ func AppendValue(dst []byte, k trait.Key, e *trait.Emission, id [16]byte) []byte
 	dst = append(dst, `,"previous":`...)
 	dst = appendJSON(dst, e.Previous)
 	dst = append(dst, `,"seen_at":"`...)
-	dst = time.UnixMilli(e.SeenAt).UTC().AppendFormat(dst, timeLayout)
+	dst = appendTime(dst, e.SeenAt)
 	dst = append(dst, `","split":`...)
 	dst = trait.AppendJSONString(dst, e.Facts.Flag)
 	dst = append(dst, `,"environment":`...)

@@ -43,14 +43,22 @@ func integer(key string, value int64) Header {
 
 // ChangeHeaders returns the headers of a change, or of the removal that e is.
 func ChangeHeaders(app string, e *trait.Emission, id [16]byte) []Header {
-	headers := []Header{
-		{Key: HeaderChangeID, Value: hex.AppendEncode(nil, id[:])},
-		text(HeaderApp, app),
-	}
-	if e.Value == nil {
-		headers = append(headers, text(HeaderReason, e.Reason))
-	}
+	headers, _ := AppendChangeHeaders(nil, nil, []byte(app), e, id)
 	return headers
+}
+
+// AppendChangeHeaders appends to dst the headers that ChangeHeaders returns, and
+// to text what they point into, save the app.
+func AppendChangeHeaders(dst []Header, text, app []byte, e *trait.Emission, id [16]byte) ([]Header, []byte) {
+	start := len(text)
+	text = hex.AppendEncode(text, id[:])
+	end := len(text)
+	dst = append(dst, Header{Key: HeaderChangeID, Value: text[start:end:end]}, Header{Key: HeaderApp, Value: app})
+	if e.Value == nil {
+		text = append(text, e.Reason...)
+		dst = append(dst, Header{Key: HeaderReason, Value: text[end:len(text):len(text)]})
+	}
+	return dst, text
 }
 
 // DeadLetter tells why something was refused, and where it stood.

@@ -9,11 +9,13 @@ import (
 // Batch collects writes that take effect together, or not at all. It is not
 // safe for concurrent use.
 type Batch struct {
-	s   *Store
-	b   *pebble.Batch
-	cps map[int32]Checkpoint
-	key []byte
-	err error // the first of a write into the batch
+	s    *Store
+	b    *pebble.Batch
+	cps  map[int32]Checkpoint
+	key  []byte
+	task int32     // that was written to last
+	keys *taskKeys // of that; nil: none was
+	err  error     // the first of a write into the batch
 }
 
 // keptBatch is how much memory a batch keeps for its next use, in bytes: a
@@ -32,7 +34,16 @@ func (s *Store) newBatch() *pebble.Batch {
 // Put sets the record under a task's state key. Both slices are copied.
 func (b *Batch) Put(task int32, key, value []byte) {
 	b.s.holders.take(task, nil)
-	b.set(b.recordKey(task, key), value)
+	b.put(task, b.recordKey(task, key), value)
+}
+
+// put sets a record under the whole of its key.
+func (b *Batch) put(task int32, key, value []byte) {
+	if b.keys == nil || b.task != task {
+		b.task, b.keys = task, b.s.absences.writes(task)
+	}
+	b.keys.enters(key)
+	b.set(key, value)
 }
 
 // Delete removes the record under a task's state key.
@@ -53,7 +64,7 @@ func (b *Batch) Size() int { return b.b.Len() }
 func (b *Batch) Commit() error {
 	err := b.commit()
 	clear(b.cps)
-	b.err = nil
+	b.keys, b.err = nil, nil
 	if err != nil {
 		// The old one may still be in use by a write that was given up.
 		b.b = b.s.newBatch()

@@ -43,8 +43,9 @@ func (h *holders) has(task int32, o *Overlay) bool {
 // heldTask is what an overlay knows of a task.
 type heldTask struct {
 	task  int32
-	epoch uint32 // goes up when what is remembered no longer counts
-	open  uint32 // the last transaction that has wanted it
+	epoch uint32    // goes up when what is remembered no longer counts
+	open  uint32    // the last transaction that has wanted it
+	keys  *taskKeys // nil: not asked for since the task has come
 }
 
 // Taken returns an ErrTaken, from then on, when somebody else has taken a task of
@@ -71,6 +72,7 @@ func (o *Overlay) hold(task int32) uint32 {
 	}
 	if t.open != o.open && !o.s.holders.take(task, o) {
 		o.lose(task)
+		t.keys = nil
 	}
 	t.open, o.last = o.open, t
 	return t.epoch

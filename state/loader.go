@@ -88,8 +88,12 @@ func (l *Loader) flush(cp Checkpoint) error {
 // commitChunk writes a small chunk through the log.
 func (s *Store) commitChunk(task int32, c *chunk, cp Checkpoint) error {
 	b := s.db.NewBatchWithSize(c.size + 1<<10)
+	keys := s.absences.writes(task)
 	err := c.write(
-		func(key, value []byte) error { return b.Set(key, value, nil) },
+		func(key, value []byte) error {
+			keys.enters(key)
+			return b.Set(key, value, nil)
+		},
 		func(key []byte) error { return b.Delete(key, nil) })
 	if err == nil {
 		err = b.Set(appendTask(nil, kindCheckpoint, task), encodeCheckpoint(cp), nil)

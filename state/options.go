@@ -80,8 +80,8 @@ func (o Options) pebble(f *fuse, opened *atomic.Bool) *pebble.Options {
 		// Compact late: what is read often is remembered, filters answer for
 		// most of the rest, and compactions cost more than all reads. Stop
 		// writers only when they are far behind, as in a restore.
-		L0CompactionThreshold: 12,
-		L0StopWritesThreshold: 36,
+		L0CompactionThreshold: 24, // so it begins at twelve
+		L0StopWritesThreshold: 60,
 		// One compaction beside the workers; up to half of the cores when it
 		// falls behind. None while the store opens, which would wait for its
 		// end: after a crash that is most of the way back to work. The first

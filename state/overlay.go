@@ -104,6 +104,9 @@ func (o *Overlay) Load() error {
 	if len(o.missing) == 0 {
 		return nil
 	}
+	if err := o.skipAbsent(); err != nil {
+		return err
+	}
 	o.sort(o.missing)
 	if err := o.s.readSorted(len(o.missing), func(i int) []byte { return o.key(o.missing[i]) }, o.loaded); err != nil {
 		return err
@@ -261,7 +264,7 @@ func (o *Overlay) Store() error {
 	o.sort(o.waiting)
 	for _, slot := range o.waiting {
 		e := o.young.entries.at(slot)
-		o.batch.set(o.key(slot), o.young.value(e))
+		o.batch.put(e.task, o.key(slot), o.young.value(e))
 		e.waits = false
 	}
 	o.nothingWaits()

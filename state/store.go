@@ -17,13 +17,14 @@ import (
 // Store is an open state folder. It is safe for concurrent use, but a task has
 // one writer at a time, and Close comes last.
 type Store struct {
-	opts    Options
-	lock    io.Closer // nil where no other process can see the folder
-	db      *pebble.DB
-	fuse    *fuse
-	tables  tables
-	chunks  sync.Pool // of loaders that were closed
-	holders holders
+	opts     Options
+	lock     io.Closer // nil where no other process can see the folder
+	db       *pebble.DB
+	fuse     *fuse
+	tables   tables
+	chunks   sync.Pool // of loaders that were closed
+	holders  holders
+	absences absences
 }
 
 // Entry is a record as it is stored, and as it goes into the changelog.
@@ -43,7 +44,7 @@ func Open(o Options) (*Store, error) {
 	if err != nil {
 		return nil, fmt.Errorf("opening state: %w", err)
 	}
-	s := &Store{opts: o, fuse: newFuse(o.Dir)}
+	s := &Store{opts: o, fuse: newFuse(o.Dir), absences: newAbsences(o.CacheBytes)}
 	if err := s.open(); err != nil {
 		if s.lock != nil {
 			err = errors.Join(err, s.lock.Close())

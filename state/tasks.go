@@ -20,6 +20,7 @@ func (s *Store) DropTask(task int32) error {
 	if err := s.fuse.run(func() error { return s.excise(task) }); err != nil {
 		return fmt.Errorf("dropping task %d from state: %w", task, err)
 	}
+	s.absences.dropped(task)
 	return nil
 }
 

@@ -1,0 +1,138 @@
+package state
+
+import (
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+)
+
+// absences knows keys that the store does not have, without a look at it. It
+// knows that of tasks that had no records when one of theirs was first looked up:
+// whoever writes to a task since tells of the keys, so what was never told is
+// nowhere. Of users who are new nearly all keys are.
+type absences struct {
+	seed  maphash.Seed
+	limit int64 // bytes of all filters
+	used  atomic.Int64
+
+	mu    sync.Mutex
+	tasks map[int32]*taskKeys
+}
+
+// absenceShare is the part of CacheBytes that the filters may have in addition.
+const absenceShare = 8
+
+func newAbsences(cacheBytes int64) absences {
+	return absences{seed: maphash.MakeSeed(), limit: cacheBytes / absenceShare, tasks: map[int32]*taskKeys{}}
+}
+
+// taskKeys are the keys that a task has in the store, if they are known. A worker
+// that has lost the task may still look them up, so there is a lock.
+type taskKeys struct {
+	all *absences
+
+	mu     sync.Mutex
+	known  bool
+	filter filter
+}
+
+// keysOf returns what is known of a task's keys. The first time, it looks whether
+// there are any.
+func (s *Store) keysOf(task int32) (*taskKeys, error) {
+	a := &s.absences
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	k := a.tasks[task]
+	if k == nil {
+		none := true
+		if err := s.scan(task, func(Entry) bool { none = false; return false }); err != nil {
+			return nil, err
+		}
+		k = a.set(task, none)
+	}
+	return k, nil
+}
+
+// writes returns what is known of the keys of a task that is about to be written
+// to: of one that was never looked at, nothing can be.
+func (a *absences) writes(task int32) *taskKeys {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if k := a.tasks[task]; k != nil {
+		return k
+	}
+	return a.set(task, false)
+}
+
+func (a *absences) set(task int32, known bool) *taskKeys {
+	k := &taskKeys{all: a, known: known}
+	a.tasks[task] = k
+	return k
+}
+
+// dropped begins anew with a task that has no records any more.
+func (a *absences) dropped(task int32) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if k := a.tasks[task]; k != nil {
+		k.forget()
+		delete(a.tasks, task)
+	}
+}
+
+// lacks tells whether the store surely does not have a key.
+func (k *taskKeys) lacks(key []byte) bool {
+	hash := maphash.Bytes(k.all.seed, key)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.known && !k.filter.has(hash)
+}
+
+// enters notes a key before the store gets it. Where that takes more memory than
+// there is, nothing is known any more.
+func (k *taskKeys) enters(key []byte) {
+	hash := maphash.Bytes(k.all.seed, key)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.known || k.filter.add(hash) {
+		return
+	}
+	if next := k.filter.next(); k.all.used.Add(int64(next)) <= k.all.limit {
+		k.filter.grow(next)
+		k.filter.add(hash)
+	} else {
+		k.all.used.Add(-int64(next))
+		k.drop()
+	}
+}
+
+// forget says that keys have come that were not told.
+func (k *taskKeys) forget() {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.drop()
+}
+
+func (k *taskKeys) drop() {
+	k.all.used.Add(-int64(k.filter.bytes()))
+	k.known, k.filter = false, filter{}
+}
+
+// skipAbsent takes what the store does not have out of what is missing.
+func (o *Overlay) skipAbsent() error {
+	kept := o.missing[:0]
+	for _, slot := range o.missing {
+		t := o.tasks[o.young.entries.at(slot).task]
+		if t.keys == nil {
+			var err error
+			if t.keys, err = o.s.keysOf(t.task); err != nil {
+				return err
+			}
+		}
+		if !t.keys.lacks(o.key(slot)) {
+			kept = append(kept, slot)
+		}
+	}
+	o.missing = kept
+	return nil
+}
