@@ -31,7 +31,7 @@ type segment struct {
 	moves   int64 // the overlay's count at the end
 	begun   time.Time
 	closed  bool
-	records int                 // that were read meanwhile
+	records int                 // that were read from then on, up to the next one
 	from    map[partition]int64 // where each partition was read from
 }
 
@@ -48,16 +48,19 @@ func (m *marks) add(b *batch, moved bool, moves int64, owns func(int32) *task, n
 	for i := range b.begins {
 		m.at[b.spans[i].partition] = b.spans[i].next
 	}
-	if !moved {
-		return
-	}
 	last := m.last()
-	if last == nil || last.closed || now.Sub(last.begun) >= m.interval/segments || last.records >= m.most/segments {
+	if moved && (last == nil || last.closed || now.Sub(last.begun) >= m.interval/segments || last.records >= m.most/segments) {
 		m.segments = append(m.segments, segment{begun: now, from: map[partition]int64{}})
 		last = m.last()
 	}
-	last.moves = moves
+	if last == nil {
+		return
+	}
 	last.records += b.count
+	if !moved {
+		return
+	}
+	last.moves = moves
 	for i, from := range b.begins {
 		p := b.spans[i].partition
 		t := owns(p.number)

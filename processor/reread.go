@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -49,7 +50,27 @@ func (o *restorer) reread(ctx context.Context, task int32) (*reread, error) {
 	if len(r.places) == 0 {
 		return nil, nil
 	}
+	if r.records() > shortRestore {
+		select {
+		case o.slots <- struct{}{}:
+			defer func() { <-o.slots }()
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+		began := time.Now()
+		defer func() {
+			o.Log.Info("last-seen times are read again", "task", task, "records", r.records(), "took", time.Since(began).Round(time.Millisecond).String())
+		}()
+	}
 	return r, o.readAgain(ctx, r)
+}
+
+// records is about how many lie behind the marks.
+func (r *reread) records() (n int64) {
+	for _, place := range r.places {
+		n += place.at.Offset - place.mark.From
+	}
+	return n
 }
 
 // readAgain reads what lies behind the marks, and leaves out places of topics

@@ -118,6 +118,9 @@ func moveAndKill(b *bubble, move func(treatment string, seenAt int64) *kgo.Recor
 	if yaml != "" {
 		b.under(yaml)
 	}
+	p = b.start(dir, nil) // and killed again before it has logged anything
+	until(b.t, "it is ready", p.Ready)
+	b.kill(p)
 	b.pass(10 * time.Second)
 	late := from("a", "off", 20)
 	late.Value = []byte(strings.Replace(string(late.Value), `Number":7`, `Number":8`, 1))
