@@ -43,12 +43,15 @@ func (b *bubble) under(yaml string) {
 	b.world = newWorldAt(b.t, yaml, 1, b.cluster.ListenAddrs(), kgo.Dialer(b.net.DialContext))
 }
 
-// logged returns when the changelog says that user u was last seen, ms after
+// loggedSeen returns when the changelog says that user u was last seen, ms after
 // noon; -1 if it does not know the user.
 func (b *bubble) loggedSeen() int64 {
 	b.t.Helper()
 	at := int64(-1)
 	for _, r := range b.read(b.topics.Changelog)[0] {
+		if key, err := schemas.DecodeStateKey(r.Key); err != nil || string(key.User) != "u" {
+			continue
+		}
 		var rec trait.Record
 		if err := schemas.DecodeRecord(r.Value, &rec); err != nil {
 			b.t.Fatal(err)
@@ -85,7 +88,7 @@ func TestMovesSurviveAKill(t *testing.T) {
 		"other workers":      {strayed, strings.Replace(lateYAML, "workers: 1", "workers: 2", 1)},
 		"a former source":    {func(treatment string, at int64) *kgo.Record { return from("b", treatment, at) }, strings.Replace(lateYAML, ", {topic: b}", "", 1)},
 		"a narrower trait":   {strayed, strings.Replace(lateYAML, `"{split}"`, `"{split}", where: {splitVersionNumber: 8}`, 1)},
-		"a stricter clock":   {strayed, strings.Replace(lateYAML, "workers: 1", "workers: 1, max_clock_ahead: 0s", 1)},
+		"a stricter clock":   {func(treatment string, at int64) *kgo.Record { return from("a", treatment, at) }, strings.Replace(lateYAML, "workers: 1", "workers: 1, max_clock_ahead: 0s", 1)},
 		"moves not deferred": {strayed, strings.Replace(lateYAML, "flush_interval: 1h", "flush_interval: 0s", 1)},
 	} {
 		for _, kept := range []bool{true, false} {
@@ -118,8 +121,14 @@ func moveAndKill(b *bubble, move func(treatment string, seenAt int64) *kgo.Recor
 	if yaml != "" {
 		b.under(yaml)
 	}
-	p = b.start(dir, nil) // and killed again before it has logged anything
+	p = b.start(dir, nil) // and killed again, when it has committed something else
 	until(b.t, "it is ready", p.Ready)
+	for topic, source := range b.topics.Sources {
+		r := impressionRecord("w", topic, "on", 0)
+		r.Topic, r.Partition = topic, source.Partitions-1
+		b.put(r)
+	}
+	b.caughtUp(b.t.Context())
 	b.kill(p)
 	b.pass(10 * time.Second)
 	late := from("a", "off", 20)
@@ -178,8 +187,10 @@ func TestMovesOfACompactedSource(t *testing.T) {
 		a := b.topics.Sources["a"]
 		a.Config = map[string]string{"cleanup.policy": "compact"}
 		b.topics.Sources["a"] = a
-		b.put(from("a", "on", 10), from("a", "on", 20))
+		b.put(from("a", "on", 10))
 		p := b.start(b.t.TempDir(), nil)
+		b.caughtUp(b.t.Context())
+		b.put(from("a", "on", 20))
 		b.caughtUp(b.t.Context())
 		if got, marks := b.loggedSeen(), b.marks(); got != 20 || len(marks) > 0 {
 			t.Errorf("the changelog says %d, and there are the marks %v", got, marks)
