@@ -125,7 +125,7 @@ func (w *worker) producerOptions(implicit bool) []kgo.Opt {
 		kgo.ConcurrentTransactionsBackoff(concurrentBackoff),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerBatchMaxBytesFn(w.out.limit),
-		kgo.ProducerBatchCompression(kgo.Lz4Compression(), kgo.NoCompression()),
+		kgo.WithCompressor(kafka.NewCompressor()),
 		kgo.ProducerLinger(0),
 		kgo.MaxBufferedRecords(bufferedRecords),
 	)
