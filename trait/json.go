@@ -1,6 +1,7 @@
 package trait
 
 import (
+	"encoding/binary"
 	"encoding/hex"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -11,6 +12,15 @@ import (
 // case. All other bytes stand as they are, so s should be valid UTF-8.
 func AppendJSONString[T ~string | ~[]byte](dst []byte, s T) []byte {
 	dst = append(dst, '"')
+	if isPlain([]byte(s)) {
+		dst = append(dst, s...)
+	} else {
+		dst = appendEscaping(dst, s)
+	}
+	return append(dst, '"')
+}
+
+func appendEscaping[T ~string | ~[]byte](dst []byte, s T) []byte {
 	start := 0
 	for i := range len(s) {
 		if c := s[i]; c < ' ' || c == '"' || c == '\\' {
@@ -19,8 +29,38 @@ func AppendJSONString[T ~string | ~[]byte](dst []byte, s T) []byte {
 			start = i + 1
 		}
 	}
-	dst = append(dst, s[start:]...)
-	return append(dst, '"')
+	return append(dst, s[start:]...)
+}
+
+// isPlain tells whether a JSON string may hold text as it is. Nearly all text is
+// short and plain, so it looks at eight bytes at a time, some of them twice.
+func isPlain(text []byte) bool {
+	n := len(text)
+	if n < 4 {
+		var few uint64
+		for _, c := range text {
+			few = few<<8 | uint64(c)
+		}
+		return !odd(few | 0x2020202020202020<<(8*n))
+	}
+	if n < 8 {
+		return !odd(uint64(binary.LittleEndian.Uint32(text)) | uint64(binary.LittleEndian.Uint32(text[n-4:]))<<32)
+	}
+	for rest := text; len(rest) >= 8; rest = rest[8:] {
+		if odd(binary.LittleEndian.Uint64(rest)) {
+			return false
+		}
+	}
+	return !odd(binary.LittleEndian.Uint64(text[n-8:]))
+}
+
+// odd tells whether one of eight bytes has to be escaped. A byte that is less
+// than another gets its highest bit by the subtraction, if it did not have it;
+// what that borrows matters to none before the first such byte.
+func odd(b uint64) bool {
+	const ones = 0x0101010101010101
+	quote, backslash := b^'"'*ones, b^'\\'*ones
+	return ((b-' '*ones)&^b|(quote-ones)&^quote|(backslash-ones)&^backslash)&(0x80*ones) != 0
 }
 
 func appendEscaped(dst []byte, c byte) []byte {

@@ -3,6 +3,7 @@ package trait
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"testing"
 	"unicode/utf8"
 
@@ -30,6 +31,46 @@ func TestJSONStringRoundTrips(t *testing.T) {
 		var out string
 		if err := json.Unmarshal(AppendJSONString(nil, in), &out); err != nil || out != in {
 			t.Fatalf("%q came back as %q, %v", in, out, err)
+		}
+	})
+}
+
+// Each byte at each place of a text of each length is escaped if it has to be,
+// and where it stands makes no difference to the others.
+func TestJSONStringAtEachPlace(t *testing.T) {
+	for n := range 20 {
+		for i := range n {
+			for c := range 256 {
+				in := bytes.Repeat([]byte{'a'}, n)
+				in[i] = byte(c)
+				want := append([]byte{'"'}, in[:i]...)
+				if c < ' ' || c == '"' || c == '\\' {
+					want = appendEscaped(want, byte(c))
+				} else {
+					want = append(want, byte(c))
+				}
+				want = append(append(want, in[i+1:]...), '"')
+				if got := AppendJSONString([]byte{}, in); !bytes.Equal(got, want) {
+					t.Fatalf("%q becomes %s, want %s", in, got, want)
+				}
+			}
+		}
+	}
+}
+
+// The library writes the same, but for what it escapes in other words.
+func TestJSONStringIsThatOfTheLibrary(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		in := rapid.OneOf(rapid.String(), rapid.StringMatching("[ -~é]{0,8}[a-z\"\\\\\x00-\x1f\x7f]{0,16}")).Draw(t, "text")
+		var want bytes.Buffer
+		e := json.NewEncoder(&want)
+		e.SetEscapeHTML(false)
+		if err := e.Encode(in); err != nil {
+			t.Fatal(err)
+		}
+		line := strings.NewReplacer(`\\`, `\\`, `\u2028`, "\u2028", `\u2029`, "\u2029").Replace(strings.TrimSuffix(want.String(), "\n"))
+		if got := AppendJSONString(nil, in); string(got) != line {
+			t.Fatalf("%q becomes %s, want %s", in, got, line)
 		}
 	})
 }
