@@ -87,18 +87,15 @@ func (b *outbox) change(task int32, key trait.Key, rec *trait.Record) bool {
 	e := &rec.Emitted
 	id := trait.ChangeID(b.o.Config.App, key, e)
 	mark := len(b.arena)
-	k := b.take(schemas.AppendKey(b.arena, key))
-	var v []byte
-	if e.Value != nil {
-		v = b.take(schemas.AppendValue(b.arena, key, e, id))
-	}
-	if len(k)+len(v)+recordOverhead > int(b.limit(b.o.Topics.Traits.Name)) {
+	var r schemas.ChangeRecord
+	b.arena, r = schemas.AppendChange(b.arena, key, e, id)
+	if len(r.Key)+len(r.Value)+recordOverhead > int(b.limit(b.o.Topics.Traits.Name)) {
 		b.arena = b.arena[:mark]
 		return false
 	}
 	b.add(kgo.Record{
 		Topic: b.o.Topics.Traits.Name, Partition: task,
-		Key: k, Value: v, Headers: b.changeHeaders(e, id), Timestamp: b.timestamp(b.traitsTimes, e.Facts.Place.Timestamp, e.SeenAt),
+		Key: r.Key, Value: r.Value, Headers: b.changeHeaders(&r), Timestamp: b.timestamp(b.traitsTimes, e.Facts.Place.Timestamp, e.SeenAt),
 	})
 	return true
 }
@@ -106,19 +103,10 @@ func (b *outbox) change(task int32, key trait.Key, rec *trait.Record) bool {
 // add adds a record.
 func (b *outbox) add(r kgo.Record) { b.records = append(b.records, b.slab.record(r)) }
 
-// changeHeaders returns a change's headers, which lie in the arena and the slab.
-func (b *outbox) changeHeaders(e *trait.Emission, id [16]byte) []kgo.RecordHeader {
+// changeHeaders returns a change's headers, which lie in the slab.
+func (b *outbox) changeHeaders(r *schemas.ChangeRecord) []kgo.RecordHeader {
 	var most [3]schemas.Header
-	headers, arena := schemas.AppendChangeHeaders(most[:0], b.arena, b.app, e, id)
-	b.arena = arena
-	return b.slab.headers(headers)
-}
-
-// take returns what was appended to the arena, which it has become.
-func (b *outbox) take(grown []byte) []byte {
-	part := grown[len(b.arena):len(grown):len(grown)]
-	b.arena = grown
-	return part
+	return b.slab.headers(r.AppendHeaders(most[:0], b.app))
 }
 
 // fits tells whether the changelog takes a record's state.

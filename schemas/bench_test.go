@@ -24,6 +24,14 @@ func BenchmarkChange(b *testing.B) {
 		}
 		b.ReportMetric(float64(len(dst)), "bytes")
 	})
+	b.Run("record", func(b *testing.B) {
+		var dst []byte
+		b.ReportAllocs()
+		for b.Loop() {
+			dst, _ = AppendChange(dst[:0], k, &r.Emitted, id)
+		}
+		b.ReportMetric(float64(len(dst)), "bytes")
+	})
 }
 
 func BenchmarkState(b *testing.B) {

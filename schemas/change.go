@@ -14,9 +14,9 @@ func AppendKey(dst []byte, k trait.Key) []byte {
 }
 
 func appendKeyMembers(dst []byte, k trait.Key) []byte {
-	dst = append(dst, `{"identity":`...)
-	dst = trait.AppendJSONString(dst, k.Identity.String())
-	dst = append(dst, `,"id":`...)
+	dst = append(dst, `{"identity":"`...)
+	dst = append(dst, k.Identity.String()...)
+	dst = append(dst, `","id":`...)
 	dst = trait.AppendJSONString(dst, k.User)
 	dst = append(dst, `,"trait":`...)
 	return trait.AppendJSONString(dst, k.Trait)
@@ -26,7 +26,12 @@ func appendKeyMembers(dst []byte, k trait.Key) []byte {
 // with its change id: canonical JSON with a fixed order of fields. A removal has
 // no such value; its record's value is null.
 func AppendValue(dst []byte, k trait.Key, e *trait.Emission, id [16]byte) []byte {
-	dst = appendKeyMembers(dst, k)
+	return appendSourceMember(appendMembers(appendKeyMembers(dst, k), e, id), e)
+}
+
+// appendMembers appends the members between those of the key and the source. The
+// last of them is the change id.
+func appendMembers(dst []byte, e *trait.Emission, id [16]byte) []byte {
 	dst = append(dst, `,"value":`...)
 	dst = appendJSON(dst, e.Value)
 	dst = append(dst, `,"previous":`...)
@@ -44,11 +49,43 @@ func AppendValue(dst []byte, k trait.Key, e *trait.Emission, id [16]byte) []byte
 	dst = append(dst, `,"definition":`...)
 	dst = trait.AppendJSONString(dst, e.Facts.Definition)
 	dst = append(dst, `,"change_id":"`...)
-	dst = hex.AppendEncode(dst, id[:])
+	return hex.AppendEncode(dst, id[:])
+}
+
+// appendSourceMember appends the source and what ends a value.
+func appendSourceMember(dst []byte, e *trait.Emission) []byte {
 	dst = append(dst, `","source":`...)
 	dst = appendSource(dst, &e.Facts.Place)
 	return append(dst, '}')
 }
+
+// ChangeRecord is a record of the traits topic. Value is nil for a removal; ID, in
+// hex, and Reason, which removals alone have, are what its headers tell.
+type ChangeRecord struct{ Key, Value, ID, Reason []byte }
+
+// AppendChange appends to text what the record for an emission of trait k with
+// its change id is made of. All of it lies there, and what comes twice is written
+// once: the value has the key's members, and the id.
+func AppendChange(text []byte, k trait.Key, e *trait.Emission, id [16]byte) ([]byte, ChangeRecord) {
+	start := len(text)
+	text = AppendKey(text, k)
+	key := len(text)
+	if e.Value == nil {
+		text = hex.AppendEncode(text, id[:])
+		reason := len(text)
+		text = append(text, e.Reason...)
+		return text, ChangeRecord{Key: part(text, start, key), ID: part(text, key, reason), Reason: part(text, reason, len(text))}
+	}
+	text = append(text, text[start:key-1]...)
+	text = appendMembers(text, e, id)
+	end := len(text)
+	text = appendSourceMember(text, e)
+	return text, ChangeRecord{
+		Key: part(text, start, key), Value: part(text, key, len(text)), ID: part(text, end-hex.EncodedLen(len(id)), end),
+	}
+}
+
+func part(text []byte, start, end int) []byte { return text[start:end:end] }
 
 func appendSource(dst []byte, p *trait.Place) []byte {
 	dst = append(dst, `{"topic":`...)

@@ -2,6 +2,7 @@ package schemas
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
 	"reflect"
 	"strings"
@@ -54,6 +55,33 @@ func TestValueRoundTrips(t *testing.T) {
 		var compact bytes.Buffer
 		if err := json.Compact(&compact, b); err != nil || !bytes.Equal(compact.Bytes(), b) {
 			t.Fatalf("%s\nhas blanks, or %v", b, err)
+		}
+	})
+}
+
+// A record has the parts that the functions for each of them write, wherever in a
+// text it is, and none of them can grow into another.
+func TestChangeIsTheSumOfItsParts(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		k := keys().Draw(t, "key")
+		e := emission(t, &trait.Register{})
+		e.Value = rapid.SampledFrom([][]byte{nil, []byte("1.50")}).Draw(t, "value json")
+		var id [16]byte
+		copy(id[:], rapid.SliceOfN(rapid.Byte(), 16, 16).Draw(t, "id"))
+		before := rapid.SliceOf(rapid.Byte()).Draw(t, "before")
+		text, r := AppendChange(bytes.Clone(before), k, &e, id)
+		var value []byte
+		if e.Value != nil {
+			value = AppendValue(nil, k, &e, id)
+		}
+		if !bytes.HasPrefix(text, before) || !bytes.Equal(r.Key, AppendKey(nil, k)) || !sameBytes(r.Value, value) ||
+			string(r.ID) != hex.EncodeToString(id[:]) || e.Value == nil && string(r.Reason) != e.Reason {
+			t.Fatalf("%q and %x became %q", before, id, r)
+		}
+		for _, part := range [][]byte{r.Key, r.Value, r.ID, r.Reason} {
+			if cap(part) > len(part) {
+				t.Fatalf("%q has room", part)
+			}
 		}
 	})
 }

@@ -1,7 +1,6 @@
 package schemas
 
 import (
-	"encoding/hex"
 	"strconv"
 
 	"traitstream/trait"
@@ -43,22 +42,17 @@ func integer(key string, value int64) Header {
 
 // ChangeHeaders returns the headers of a change, or of the removal that e is.
 func ChangeHeaders(app string, e *trait.Emission, id [16]byte) []Header {
-	headers, _ := AppendChangeHeaders(nil, nil, []byte(app), e, id)
-	return headers
+	_, r := AppendChange(nil, trait.Key{}, e, id)
+	return r.AppendHeaders(nil, []byte(app))
 }
 
-// AppendChangeHeaders appends to dst the headers that ChangeHeaders returns, and
-// to text what they point into, save the app.
-func AppendChangeHeaders(dst []Header, text, app []byte, e *trait.Emission, id [16]byte) ([]Header, []byte) {
-	start := len(text)
-	text = hex.AppendEncode(text, id[:])
-	end := len(text)
-	dst = append(dst, Header{Key: HeaderChangeID, Value: text[start:end:end]}, Header{Key: HeaderApp, Value: app})
-	if e.Value == nil {
-		text = append(text, e.Reason...)
-		dst = append(dst, Header{Key: HeaderReason, Value: text[end:len(text):len(text)]})
+// AppendHeaders appends the headers of a record, which point into it.
+func (r *ChangeRecord) AppendHeaders(dst []Header, app []byte) []Header {
+	dst = append(dst, Header{Key: HeaderChangeID, Value: r.ID}, Header{Key: HeaderApp, Value: app})
+	if r.Value == nil {
+		dst = append(dst, Header{Key: HeaderReason, Value: r.Reason})
 	}
-	return dst, text
+	return dst
 }
 
 // DeadLetter tells why something was refused, and where it stood.
