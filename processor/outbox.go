@@ -43,11 +43,14 @@ type outbox struct {
 
 	traitsTimes, inboxTimes timeLimits
 
+	limits map[string]int32 // max.message.bytes by topic
+	// These two are asked for with each change.
+	traitsLimit, changelogLimit int
+
 	mu      sync.Mutex
-	limits  map[string]int32 // max.message.bytes by topic
-	failure error            // the first record that could not be produced
-	taken   int              // records that the brokers have
-	next    map[int32]int64  // next changelog offset by task, from what was produced
+	failure error           // the first record that could not be produced
+	taken   int             // records that the brokers have
+	next    map[int32]int64 // next changelog offset by task, from what was produced
 }
 
 // newOutbox returns an outbox that knows the size limits of the one before it,
@@ -56,15 +59,14 @@ func newOutbox(o *Options, t *tally, before *outbox) *outbox {
 	out := &outbox{o: o, tally: t, app: []byte(o.Config.App), limits: map[string]int32{}, next: map[int32]int64{}}
 	out.traitsTimes, out.inboxTimes = timeLimitsOf(o.Topics.Traits), timeLimitsOf(o.Topics.Inbox)
 	if before != nil {
-		before.mu.Lock()
 		out.limits = maps.Clone(before.limits)
-		before.mu.Unlock()
 	} else {
 		for _, topic := range []kafka.Topic{o.Topics.Traits, o.Topics.Changelog, o.Topics.Inbox, o.Topics.DeadLetters} {
 			out.limits[topic.Name] = topic.MaxMessageBytes
 		}
 	}
-	out.roomy = (int(out.limit(o.Topics.Changelog.Name)) - recordOverhead) / 3
+	out.traitsLimit, out.changelogLimit = int(out.limit(o.Topics.Traits.Name)), int(out.limit(o.Topics.Changelog.Name))
+	out.roomy = (out.changelogLimit - recordOverhead) / 3
 	return out
 }
 
@@ -73,8 +75,6 @@ func (b *outbox) pending() bool { return len(b.records) > 0 }
 
 // limit returns the largest record or batch that a topic takes, in bytes.
 func (b *outbox) limit(topic string) int32 {
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	if n := b.limits[topic]; n > 0 {
 		return n
 	}
@@ -89,7 +89,7 @@ func (b *outbox) change(task int32, key trait.Key, rec *trait.Record) bool {
 	mark := len(b.arena)
 	var r schemas.ChangeRecord
 	b.arena, r = schemas.AppendChange(b.arena, key, e, id)
-	if len(r.Key)+len(r.Value)+recordOverhead > int(b.limit(b.o.Topics.Traits.Name)) {
+	if len(r.Key)+len(r.Value)+recordOverhead > b.traitsLimit {
 		b.arena = b.arena[:mark]
 		return false
 	}
@@ -115,7 +115,7 @@ func (b *outbox) fits(key trait.Key, rec *trait.Record) bool {
 	size := len(key.User)*2 + len(key.Trait) + len(rec.Seen.Treatment) + len(rec.Seen.Value) +
 		len(e.Value) + len(e.Previous) + len(e.Facts.Flag) + len(e.Facts.Environment) + len(e.Facts.Label) +
 		len(e.Facts.Definition) + len(e.Facts.Place.Topic) + recordOverhead
-	return size <= int(b.limit(b.o.Topics.Changelog.Name))
+	return size <= b.changelogLimit
 }
 
 // changelog adds the state of a trait as it is at the end of the transaction.
@@ -217,7 +217,8 @@ func (b *outbox) checkpoints(now time.Time) map[int32]state.Checkpoint {
 
 // relearn reads the topics' size limits again after the broker has refused a
 // record by its size. What does not fit then becomes a dead letter when its
-// input is read again; limits that have not changed make it an error.
+// input is read again, with a new outbox; limits that have not changed make it
+// an error.
 func (b *outbox) relearn(ctx context.Context, cause error) error {
 	if !errors.Is(cause, kerr.MessageTooLarge) && !errors.Is(cause, kerr.RecordListTooLarge) {
 		return cause
@@ -227,8 +228,6 @@ func (b *outbox) relearn(ctx context.Context, cause error) error {
 	if err != nil {
 		return errors.Join(cause, err)
 	}
-	b.mu.Lock()
-	defer b.mu.Unlock()
 	changed := false
 	for name, topic := range topics {
 		changed = changed || b.limits[name] != topic.MaxMessageBytes
