@@ -144,9 +144,12 @@ func (o *Overlay) decode(e *entry, r *trait.Record) {
 		*r = trait.Record{}
 		return
 	}
+	last := &o.record.Emitted.Facts // texts that most records share
+	r.Emitted.Facts.Definition, r.Emitted.Facts.Place.Topic = last.Definition, last.Place.Topic
 	if err := schemas.DecodeRecord(o.young.value(e), r); err != nil {
 		panic("state: a record that was read before is damaged in memory: " + err.Error())
 	}
+	last.Definition, last.Place.Topic = r.Emitted.Facts.Definition, r.Emitted.Facts.Place.Topic
 	r.Seen.SeenAt, r.Seen.Version = e.seenAt, e.version
 }
 

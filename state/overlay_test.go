@@ -386,3 +386,28 @@ func TestEntriesAreALineOfMemory(t *testing.T) {
 		t.Errorf("an entry has %d bytes", n)
 	}
 }
+
+// A record whose topic and definition are those of the one before is decoded
+// without allocations.
+func TestRecordDoesNotAllocate(t *testing.T) {
+	o := open(t, inMemory()).NewOverlay()
+	cps := map[int32]Checkpoint{1: at(0)}
+	change := func(seenAt int64) {
+		slot := o.Want(1, key("ann", "f"))
+		must(t, o.Load())
+		*o.Record(slot) = record("on", seenAt)
+		o.Touch(slot)
+		must(t, o.Commit(cps))
+	}
+	change(1)
+	change(2)
+	k := key("ann", "f")
+	if n := testing.AllocsPerRun(100, func() {
+		slot := o.Want(1, k)
+		o.Record(slot).Seen.SeenAt++
+		o.Touch(slot)
+		must(t, o.Commit(cps))
+	}); n > 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
