@@ -37,14 +37,15 @@ func untilStable[T any](ctx context.Context, group string, fetch func() (T, erro
 	}
 }
 
-// StableCommits returns all of the group's committed offsets with what is beside
-// them, as StableOffsets does.
-func StableCommits(ctx context.Context, cl *kgo.Client, group string) (kadm.OffsetResponses, error) {
+// StableCommits returns those of the group's committed offsets that are wanted,
+// with what is beside them, as StableOffsets does. It waits for no others.
+func StableCommits(ctx context.Context, cl *kgo.Client, group string, wanted func(topic string, partition int32) bool) (kadm.OffsetResponses, error) {
 	return untilStable(ctx, group, func() (kadm.OffsetResponses, error) {
 		responses, err := kadm.NewClient(cl).FetchOffsets(kadm.RequireStable(ctx), group)
 		if errors.Is(err, kerr.GroupIDNotFound) {
 			return nil, nil
 		}
+		responses.DeleteFunc(func(r kadm.OffsetResponse) bool { return !wanted(r.Topic, r.Partition) })
 		if err == nil {
 			err = responses.Error()
 		}

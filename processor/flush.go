@@ -42,9 +42,18 @@ func (w *worker) flush() {
 	if w.logAll || w.state.Crowded() {
 		n = len(w.marks.segments)
 	}
-	if n > 0 {
-		w.state.Log(w.marks.segments[n-1].moves)
-		for _, s := range w.marks.log(n) {
+	if w.logged = 0; n > 0 {
+		until := w.marks.segments[n-1].moves
+		places := w.marks.places(n)
+		w.logged = until - w.state.Logged()
+		if w.logged > w.most { // in parts, where brokers are slow
+			w.logged = w.most
+			until = w.state.Logged() + w.most
+			n = w.marks.before(until)
+		}
+		w.state.Log(until)
+		w.marks.log(n)
+		for _, s := range places {
 			if _, read := w.batch.at[s.partition]; !read {
 				w.batch.spans = append(w.batch.spans, s)
 			}

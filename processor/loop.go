@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -18,6 +19,8 @@ const (
 	transactionBytes   = 32 << 20
 	// idlePoll is the longest that the loop sleeps without coming round.
 	idlePoll = time.Second
+	// mostMoves is how many moves a transaction logs where brokers are not slow.
+	mostMoves = 1 << 20
 	// markersWait is how long after a transaction's end the next one begins. The
 	// end is answered before its markers are written, and until they are, brokers
 	// make the next one's records wait, Kafka for 20 ms at a time.
@@ -67,8 +70,11 @@ func (w *worker) turn(stop, hard context.Context) (committed bool, err error) {
 		return false, err
 	}
 	w.logAll = w.logAll || stop.Err() != nil
-	if w.batch.count == 0 && !w.flushDue() {
-		return false, w.storeIfDue()
+	if w.batch.count == 0 {
+		// A poll that came to nothing may have let rebalances go on.
+		if !w.flushDue() || !w.seat.blockRebalance() || !w.flushDue() {
+			return false, w.storeIfDue()
+		}
 	}
 	return w.commit(hard)
 }
@@ -173,15 +179,19 @@ func (w *worker) commit(hard context.Context) (bool, error) {
 	return true, errors.Join(w.reach(applied), w.storeIfDue())
 }
 
-// fit makes polls smaller after a transaction that was open for longer than the
-// broker lets it, so that a large one is done in parts where brokers are slow or
+// fit makes polls and flushes smaller after a transaction that was open for longer
+// than the broker lets it, so that a large one is done in parts where brokers are slow or
 // throttle, and larger again while transactions are quick.
 func (w *worker) fit(took time.Duration, failed bool) {
 	switch {
 	case failed && took >= transactionTimeout:
-		w.limit = max(1, min(w.limit, w.batch.count)/2)
+		if w.batch.count > 0 {
+			w.limit = max(1, min(w.limit, w.batch.count)/2)
+		}
+		w.most = max(1, min(w.most, w.logged)/2)
 	case !failed && took < transactionTimeout/4:
 		w.limit = min(batchRecords, 2*w.limit)
+		w.most = min(mostMoves, 2*w.most)
 	}
 }
 
@@ -192,6 +202,9 @@ func (w *worker) touched() ([]*task, error) {
 	read := map[int32]bool{}
 	for _, s := range w.batch.spans {
 		read[s.number] = true
+	}
+	if w.moved && slices.ContainsFunc(w.batch.spans, func(s span) bool { return s.number < w.o.Topics.Tasks && w.tasks.owns(s.number) == nil }) {
+		return nil, fmt.Errorf("moving last-seen times: %w", errNotOwner)
 	}
 	var touched []*task
 	seen := map[int32]bool{}

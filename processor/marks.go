@@ -93,16 +93,23 @@ func (m *marks) due(now time.Time) int {
 	return n
 }
 
-// log takes the first n segments for logged, and returns the places of their
-// partitions, whose marks go on.
-func (m *marks) log(n int) []span {
+// before returns how many of the segments end before a count of moves or there.
+func (m *marks) before(moves int64) int {
+	n := 0
+	for n < len(m.segments) && m.segments[n].moves <= moves {
+		n++
+	}
+	return n
+}
+
+// places returns those of the partitions of the first n segments.
+func (m *marks) places(n int) []span {
 	places := map[partition]kgo.EpochOffset{}
 	for _, s := range m.segments[:n] {
 		for p := range s.from {
 			places[p] = m.at[p]
 		}
 	}
-	m.segments = slices.Delete(m.segments, 0, n)
 	all := make([]span, 0, len(places))
 	for p, at := range places {
 		all = append(all, span{p, at})
@@ -110,14 +117,19 @@ func (m *marks) log(n int) []span {
 	return all
 }
 
+// log takes the first n segments for logged.
+func (m *marks) log(n int) { m.segments = slices.Delete(m.segments, 0, n) }
+
 // from returns a partition's mark, false where all of it is logged.
 func (m *marks) from(p partition) (int64, bool) {
+	least, marked := int64(0), false
 	for i := range m.segments {
-		if from, ok := m.segments[i].from[p]; ok {
-			return from, true
+		// A log that has lost its end is read from further back in a later segment.
+		if from, ok := m.segments[i].from[p]; ok && (!marked || from < least) {
+			least, marked = from, true
 		}
 	}
-	return 0, false
+	return least, marked
 }
 
 // forget drops what is known of a task's partitions.

@@ -35,14 +35,14 @@ type markedPlace struct {
 // restore, and emits nothing: what is more than a moved time was logged. Nil
 // means that there was nothing to read.
 func (o *restorer) reread(ctx context.Context, task int32) (*reread, error) {
-	committed, err := kafka.StableCommits(ctx, o.Client, o.Config.Group())
+	committed, err := kafka.StableCommits(ctx, o.Client, o.Config.Group(), func(_ string, number int32) bool { return number == task })
 	if err != nil {
 		return nil, fmt.Errorf("waiting for open transactions: %w", err)
 	}
 	r := &reread{state: o.Store.NewOverlay(), places: map[partition]markedPlace{}}
 	committed.Each(func(c kadm.OffsetResponse) {
 		note, _ := schemas.ParseOffsetNote(c.Metadata)
-		if c.Partition == task && note.Mark != (schemas.Mark{}) && note.Mark.From < c.At {
+		if note.Mark != (schemas.Mark{}) && note.Mark.From < c.At {
 			at := kgo.EpochOffset{Epoch: c.LeaderEpoch, Offset: c.At}
 			r.places[partition{c.Topic, c.Partition}] = markedPlace{at, note.Mark, note}
 		}
@@ -115,19 +115,23 @@ func (o *restorer) readPlace(ctx context.Context, s *state.Overlay, p partition,
 		return err
 	}
 	r := newRereader(of, s)
-	for from := place.mark.From; from < place.at.Offset; {
-		err := kafka.ReadPartition(ctx, o.Client, p.topic, p.number, from, place.at.Offset, r.add)
+	for from, to := place.mark.From, place.at.Offset; from < to; {
+		err := kafka.ReadPartition(ctx, o.Client, p.topic, p.number, from, to, r.add)
 		var gone *kafka.OutOfRangeError
-		if errors.As(err, &gone) && gone.Start > from {
-			to := min(gone.Start, place.at.Offset)
-			o.lost(p, to-from)
+		switch {
+		case err == nil:
 			from = to
-			continue
-		}
-		if err != nil {
+		case errors.As(err, &gone) && gone.Start > from:
+			start := min(gone.Start, to)
+			o.lost(p, start-from)
+			from = start
+		case errors.As(err, &gone) && gone.End >= 0 && gone.End < to: // the log has lost its end
+			end := max(gone.End, from)
+			o.lost(p, to-end)
+			to = end
+		default:
 			return err
 		}
-		break
 	}
 	return r.merge()
 }

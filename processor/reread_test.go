@@ -1,15 +1,20 @@
 package processor
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"traitstream/kafka"
 	"traitstream/schemas"
@@ -293,7 +298,8 @@ func TestMarks(t *testing.T) {
 	if n := m.due(now.Add(m.interval / 2)); n != 1 {
 		t.Fatalf("%d are due, want 1", n)
 	}
-	places := m.log(1)
+	places := m.places(1)
+	m.log(1)
 	if len(places) != 2 || places[0].next.Offset != 30 || places[1].next.Offset != 30 {
 		t.Errorf("the places are %v", places)
 	}
@@ -306,7 +312,112 @@ func TestMarks(t *testing.T) {
 	}
 	m.forget(0)
 	expect("forgotten", a, -1)
-	if places := m.log(len(m.segments)); len(places) != 0 {
+	if places := m.places(len(m.segments)); len(places) != 0 {
 		t.Errorf("the places are %v", places)
+	}
+}
+
+// A restore waits for open transactions of its own task alone: in a busy group
+// some are always open.
+func TestRereadWaitsForItsOwn(t *testing.T) {
+	w, c := newFaultyWorld(t, strings.Replace(lateYAML, "partitions: 1", "partitions: 2", 1), 2)
+	m := w.member("")
+	defer m.close()
+	for number := range int32(2) {
+		w.commit(partition{"a", number}, 0, "")
+	}
+	c.ControlKey(kmsg.OffsetFetch.Int16(), func(r kmsg.Request) (kmsg.Response, error, bool) {
+		c.KeepControl()
+		return pendingOffset(r.(*kmsg.OffsetFetchRequest), w.cfg.Group(), partition{"a", 1}), nil, true
+	})
+	if _, err := m.restorer.reread(t.Context(), 0); err != nil {
+		t.Error(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+	defer cancel()
+	if _, err := m.restorer.reread(ctx, 1); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("the transaction of its own: %v", err)
+	}
+}
+
+// pendingOffset answers that a transaction is open that commits an offset of one
+// partition, and that another one has been committed.
+func pendingOffset(r *kmsg.OffsetFetchRequest, group string, pending partition) kmsg.Response {
+	resp := r.ResponseKind().(*kmsg.OffsetFetchResponse)
+	topic := kmsg.NewOffsetFetchResponseGroupTopic()
+	topic.Topic = pending.topic
+	for number := range int32(2) {
+		p := kmsg.NewOffsetFetchResponseGroupTopicPartition()
+		p.Partition, p.Offset = number, 0
+		if number == pending.number {
+			p.ErrorCode = kerr.UnstableOffsetCommit.Code
+		}
+		topic.Partitions = append(topic.Partitions, p)
+	}
+	g := kmsg.NewOffsetFetchResponseGroup()
+	g.Group, g.Topics = group, append(g.Topics, topic)
+	resp.Groups = append(resp.Groups, g)
+	return resp
+}
+
+// A flush that takes too long is done again in parts, which end with all logged.
+func TestFlushInParts(t *testing.T) {
+	inBubble(t, lateYAML, map[string]int32{"a": 1, "b": 2}, func(b *bubble) {
+		put := func(seenAt int64) {
+			for user := range 20 {
+				r := impressionRecord(fmt.Sprintf("u%d", user), "f", "on", seenAt)
+				r.Topic = "a"
+				b.put(r)
+			}
+			b.caughtUp(b.t.Context())
+		}
+		var parts atomic.Int64
+		p := b.start(b.t.TempDir(), func(p *process) {
+			p.workers[0].most = 3
+			p.o.at = func(_ int, at boundary) error {
+				p.workers[0].most = 3
+				if at == applied && p.workers[0].logged > 0 {
+					parts.Add(1)
+				}
+				return nil
+			}
+		})
+		put(10)
+		put(20)
+		put(30)
+		if err := b.end(p); err != nil {
+			t.Error(err)
+		}
+		for _, r := range b.replay(0, -1) {
+			var rec trait.Record
+			if err := schemas.DecodeRecord([]byte(r), &rec); err != nil || rec.Seen.SeenAt != noon+30 {
+				t.Errorf("%+v is logged, %v", rec.Seen, err)
+			}
+		}
+		if n := parts.Load(); n < 7 || len(b.allMarks()) > 0 {
+			t.Errorf("it took %d parts, and there are the marks %v", n, b.allMarks())
+		}
+	})
+}
+
+// What a source has lost behind a mark at its end is counted, and the rest is read.
+func TestMarksBeyondTheEnd(t *testing.T) {
+	w := newWorld(t, lateYAML, 1)
+	w.put(from("a", "on", 10), from("a", "on", 20))
+	before := w.member("")
+	before.o.Leave = true
+	before.drain()
+	m := w.member("")
+	defer m.close()
+	if err := m.o.publishRules(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	note := schemas.OffsetNote{Owner: "x", Start: -1, Mark: schemas.Mark{From: 1, Rules: m.o.rules.hash}}
+	w.commit(partition{"a", 0}, 7, note.String())
+	if _, err := m.restorer.reread(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	if n := testutil.ToFloat64(m.o.Metrics.lostRecords); n != 5 {
+		t.Errorf("%v records count as lost, want 5", n)
 	}
 }

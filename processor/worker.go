@@ -28,14 +28,16 @@ type worker struct {
 	// starts are the seat's, for those beside the loop.
 	starts atomic.Pointer[starts]
 
-	batch batch
-	limit int // of records that a poll takes
-	in    *intake
-	state *state.Overlay
-	out   *outbox
-	tally *tally
-	marks marks
-	moved bool // the batch has moved last-seen times that are not logged
+	batch  batch
+	limit  int   // of records that a poll takes
+	most   int64 // moves that a transaction logs
+	logged int64 // moves that the present one logs at most
+	in     *intake
+	state  *state.Overlay
+	out    *outbox
+	tally  *tally
+	marks  marks
+	moved  bool // the batch has moved last-seen times that are not logged
 	// logAll has the next transaction log all moves.
 	logAll    bool
 	compacted map[string]bool // sources
@@ -54,7 +56,7 @@ type worker struct {
 func newWorker(o *Options, number int, owners *owners, r *restorer) *worker {
 	return &worker{
 		o: o, number: number, seatName: o.Instance.seat(number), owners: owners,
-		tasks: newTasks(o, owners, r), batch: batch{at: map[partition]int{}}, limit: batchRecords,
+		tasks: newTasks(o, owners, r), batch: batch{at: map[partition]int{}}, limit: batchRecords, most: mostMoves,
 		failures: make(chan error, 1), compacted: compactedSources(o),
 	}
 }

@@ -89,6 +89,9 @@ func (o *Overlay) move(slot Slot, in *trait.Register, most int) (trait.Outcome, 
 // begin: Log takes such a count.
 func (o *Overlay) Moves() int64 { return o.moves.count() }
 
+// Logged is the count up to which Log was called.
+func (o *Overlay) Logged() int64 { return o.moves.first }
+
 // Log makes the moves before a count a part of the open transaction, as far as
 // nothing has logged them since.
 func (o *Overlay) Log(before int64) {

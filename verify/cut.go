@@ -78,7 +78,7 @@ func (v *verifier) cut(ctx context.Context, tasks []int32) (*cut, error) {
 
 // marked returns the group's offsets and the marks beside them.
 func (v *verifier) marked(ctx context.Context) (map[string]map[int32]int64, map[partition]int64, error) {
-	commits, err := kafka.StableCommits(ctx, v.o.Client, v.o.Config.Group())
+	commits, err := kafka.StableCommits(ctx, v.o.Client, v.o.Config.Group(), func(string, int32) bool { return true })
 	if err != nil {
 		return nil, nil, err
 	}
