@@ -85,6 +85,7 @@ func (w *worker) adopt() {
 	for _, t := range w.tasks.takeResumed() {
 		w.marks.forget(t.number)
 		w.state.Forget(t.number)
+		delete(w.unstored, t.number) // by whom it was here before
 		r := t.reread
 		if t.reread = nil; r == nil {
 			continue
