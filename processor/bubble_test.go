@@ -83,7 +83,7 @@ func (b *bubble) settle() {
 	b.caughtUp(ctx)
 	for !b.inboxIsEmpty() {
 		if !sleep(ctx, time.Second) {
-			b.t.Fatal("the inbox was not emptied within 10 minutes")
+			b.t.Fatalf("the inbox was not emptied within 10 minutes; %s", b.group())
 		}
 	}
 	for len(b.alive) > 0 {

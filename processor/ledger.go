@@ -92,6 +92,25 @@ func (l *ledger) mark(p partition, m schemas.Mark) {
 	l.marks[p] = m
 }
 
+// markedNow returns the mark that was written since the partition has come.
+func (l *ledger) markedNow(p partition) (schemas.Mark, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	m, ok := l.marks[p]
+	return m, ok
+}
+
+// comes forgets the marks of partitions that come: others may have set theirs.
+func (l *ledger) comes(partitions map[string][]int32) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for topic, numbers := range partitions {
+		for _, number := range numbers {
+			delete(l.marks, partition{topic, number})
+		}
+	}
+}
+
 // noteOf returns it as the requests want it.
 func (l *ledger) noteOf(p partition) *string {
 	l.mu.Lock()

@@ -147,6 +147,7 @@ func (w *worker) consumerOptions(s *seat) []kgo.Opt {
 		kgo.BlockRebalanceOnPoll(),
 		kgo.OnPartitionsAssigned(func(ctx context.Context, cl *kgo.Client, partitions map[string][]int32) {
 			starts.ledger.assigned(cl)
+			starts.ledger.comes(partitions)
 			w.tell("tasks have come", partitions)
 			w.tasks.assigned(ctx, cl, partitions)
 		}),

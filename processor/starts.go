@@ -149,6 +149,9 @@ func (s *starts) begin(p partition, at kgo.EpochOffset, fresh int64, b bounds) (
 		s.skipped(p.topic, p.number, at.Offset, lo.Offset)
 		at = kgo.EpochOffset{Epoch: -1, Offset: lo.Offset}
 	}
+	if mark, ok := s.ledger.markedNow(p); ok { // the restore was quicker than this
+		note.Mark = mark
+	}
 	note.Owner = s.ledger.txnID
 	if id != "" {
 		note.Topic = id
