@@ -70,8 +70,11 @@ func (w *worker) turn(stop, hard context.Context) (committed bool, err error) {
 		return false, err
 	}
 	w.logAll = w.logAll || stop.Err() != nil
-	if w.batch.count == 0 && !w.flushDue() {
-		return false, w.storeIfDue()
+	if w.batch.count == 0 {
+		// A poll that came to nothing may have let rebalances go on.
+		if !w.flushDue() || !w.seat.blockRebalance() || !w.flushDue() {
+			return false, w.storeIfDue()
+		}
 	}
 	return w.commit(hard)
 }
