@@ -280,7 +280,6 @@ func (s *seat) end(ctx context.Context, how kgo.TransactionEndTry) error {
 // blockRebalance holds rebalances up as a poll does that returns something. It is
 // true when it could.
 func (s *seat) blockRebalance() bool {
-	s.consumer.AllowRebalance() // one that waits for us would keep the poll waiting for it
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	return s.consumer.PollRecords(ctx, 1).NumRecords() == 0
