@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -48,12 +49,31 @@ func (o *Options) tryPublishRules(ctx context.Context) error {
 	}
 	if there == nil {
 		r := &kgo.Record{Topic: o.Topics.Control.Name, Key: schemas.ControlKey(rulesKind, hash), Value: text}
-		if err := o.Client.ProduceSync(ctx, r).FirstErr(); err != nil {
+		if err := o.put(ctx, r); err != nil {
 			return fmt.Errorf("writing down sources and traits in %s: %w", o.Topics.Control.Name, kafka.Explain(err))
 		}
 	}
 	o.rules = rules{text, hash}
 	return nil
+}
+
+// putTimeout is how long the brokers may take for a record until it is told that
+// they are waited for.
+const putTimeout = 10 * time.Second
+
+// put produces a record, and gives up waiting for it when ctx ends: the client
+// goes on with one that a broker may have, whatever becomes of ctx.
+func (o *Options) put(ctx context.Context, r *kgo.Record) error {
+	ctx, cancel := context.WithTimeout(ctx, putTimeout)
+	defer cancel()
+	done := make(chan error, 1)
+	o.Client.Produce(ctx, r, func(_ *kgo.Record, err error) { done <- err })
+	select {
+	case err := <-done:
+		return err
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // lookUpRules returns the text of some rules, nil if the control topic has none
