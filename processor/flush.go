@@ -4,7 +4,6 @@ import (
 	"slices"
 	"time"
 
-	"traitstream/schemas"
 	"traitstream/trait"
 )
 
@@ -21,9 +20,10 @@ func (w *worker) move(s *sighting) (trait.Outcome, bool) {
 }
 
 // coalesces tells whether the moves of an input are logged later. A compacted
-// source may not have the impressions any more that a restore would read again.
+// source may not have the impressions any more that a restore would read again;
+// and a mark of other rules, which go with the next flush, holds for no more.
 func (w *worker) coalesces(topic string) bool {
-	return w.o.rules.hash != "" && w.marks.interval > 0 && !w.compacted[topic]
+	return w.marks.rules != "" && w.marks.interval > 0 && !w.logAll && !w.compacted[topic]
 }
 
 // flushDue tells whether moves are to be logged though nothing was read.
@@ -61,11 +61,7 @@ func (w *worker) flush() {
 	}
 	w.logAll = w.logAll && len(w.marks.segments) > 0
 	for _, s := range w.batch.spans {
-		var mark schemas.Mark
-		if from, ok := w.marks.from(s.partition); ok {
-			mark = schemas.Mark{From: from, Rules: w.o.rules.hash}
-		}
-		w.seat.ledger.mark(s.partition, mark)
+		w.seat.ledger.mark(s.partition, w.marks.of(s.partition))
 	}
 }
 

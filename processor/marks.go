@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"traitstream/schemas"
 )
 
 const (
@@ -20,6 +22,7 @@ const (
 // times of which the changelog does not know yet.
 type marks struct {
 	interval time.Duration // after which a move is logged
+	rules    string        // by which impressions are read now
 	most     int           // records that may lie behind the marks
 	segments []segment     // oldest first
 	owners   map[int32]*task
@@ -31,13 +34,13 @@ type segment struct {
 	moves   int64 // the overlay's count at the end
 	begun   time.Time
 	closed  bool
-	records int                 // that were read from then on, up to the next one
-	from    map[partition]int64 // where each partition was read from
+	records int                        // that were read from then on, up to the next one
+	marks   map[partition]schemas.Mark // where each partition was read from
 }
 
 func newMarks(o *Options) marks {
 	return marks{
-		interval: o.Config.Processor.FlushInterval, most: rereadRecords / Workers(o.Config, o.Topics.Tasks),
+		interval: o.Config.Processor.FlushInterval, rules: o.rules.hash, most: rereadRecords / Workers(o.Config, o.Topics.Tasks),
 		owners: map[int32]*task{}, at: map[partition]kgo.EpochOffset{},
 	}
 }
@@ -50,7 +53,7 @@ func (m *marks) add(b *batch, moved bool, moves int64, owns func(int32) *task, n
 	}
 	last := m.last()
 	if moved && (last == nil || last.closed || now.Sub(last.begun) >= m.interval/segments || last.records >= m.most/segments) {
-		m.segments = append(m.segments, segment{begun: now, from: map[partition]int64{}})
+		m.segments = append(m.segments, segment{begun: now, marks: map[partition]schemas.Mark{}})
 		last = m.last()
 	}
 	if last == nil {
@@ -67,8 +70,8 @@ func (m *marks) add(b *batch, moved bool, moves int64, owns func(int32) *task, n
 		if t == nil {
 			continue // beyond the tasks: all of it goes on to the inbox
 		}
-		if _, ok := last.from[p]; !ok {
-			last.from[p] = from
+		if _, ok := last.marks[p]; !ok {
+			last.marks[p] = schemas.Mark{From: from, Rules: m.rules}
 		}
 		m.owners[p.number] = t
 	}
@@ -106,7 +109,7 @@ func (m *marks) before(moves int64) int {
 func (m *marks) places(n int) []span {
 	places := map[partition]kgo.EpochOffset{}
 	for _, s := range m.segments[:n] {
-		for p := range s.from {
+		for p := range s.marks {
 			places[p] = m.at[p]
 		}
 	}
@@ -120,23 +123,23 @@ func (m *marks) places(n int) []span {
 // log takes the first n segments for logged.
 func (m *marks) log(n int) { m.segments = slices.Delete(m.segments, 0, n) }
 
-// from returns a partition's mark, false where all of it is logged.
-func (m *marks) from(p partition) (int64, bool) {
-	least, marked := int64(0), false
+// of returns a partition's mark, the zero one where all of it is logged.
+func (m *marks) of(p partition) schemas.Mark {
+	var least schemas.Mark
 	for i := range m.segments {
 		// A log that has lost its end is read from further back in a later segment.
-		if from, ok := m.segments[i].from[p]; ok && (!marked || from < least) {
-			least, marked = from, true
+		if mark, ok := m.segments[i].marks[p]; ok && (least == schemas.Mark{} || mark.From < least.From) {
+			least = mark
 		}
 	}
-	return least, marked
+	return least
 }
 
 // forget drops what is known of a task's partitions.
 func (m *marks) forget(number int32) {
 	drop := func(p partition) bool { return p.number == number }
 	for i := range m.segments {
-		maps.DeleteFunc(m.segments[i].from, func(p partition, _ int64) bool { return drop(p) })
+		maps.DeleteFunc(m.segments[i].marks, func(p partition, _ schemas.Mark) bool { return drop(p) })
 	}
 	maps.DeleteFunc(m.at, func(p partition, _ kgo.EpochOffset) bool { return drop(p) })
 	delete(m.owners, number)
@@ -144,9 +147,9 @@ func (m *marks) forget(number int32) {
 
 // adopt takes over what a restore has read again for a task.
 func (m *marks) adopt(t *task, r *reread, moves int64, now time.Time) {
-	s := segment{moves: moves, begun: now, closed: true, from: map[partition]int64{}}
+	s := segment{moves: moves, begun: now, closed: true, marks: map[partition]schemas.Mark{}}
 	for p, place := range r.places {
-		s.from[p], m.at[p] = place.mark.From, place.at
+		s.marks[p], m.at[p] = place.mark, place.at
 		s.records += int(place.at.Offset - place.mark.From)
 	}
 	m.owners[t.number] = t

@@ -255,6 +255,7 @@ func TestRulesAreGone(t *testing.T) {
 func TestMarks(t *testing.T) {
 	o := &Options{Topics: &kafka.Topics{Tasks: 2}}
 	o.Config = newWorld(t, lateYAML, 1).cfg
+	o.rules.hash = "now"
 	m, now := newMarks(o), time.UnixMilli(noon)
 	here := &task{number: 0}
 	owns := func(number int32) *task {
@@ -278,8 +279,9 @@ func TestMarks(t *testing.T) {
 	}
 	expect := func(what string, p partition, want int64) {
 		t.Helper()
-		if got, ok := m.from(p); ok != (want >= 0) || ok && got != want {
-			t.Errorf("%s: the mark of %v is %d, %v, want %d", what, p, got, ok, want)
+		got := m.of(p)
+		if marked := got != (schemas.Mark{}); marked != (want >= 0) || marked && got != (schemas.Mark{From: want, Rules: "now"}) {
+			t.Errorf("%s: the mark of %v is %+v, want %d", what, p, got, want)
 		}
 	}
 	read(0, 1, 0, 5, a)
@@ -314,6 +316,12 @@ func TestMarks(t *testing.T) {
 	expect("forgotten", a, -1)
 	if places := m.places(len(m.segments)); len(places) != 0 {
 		t.Errorf("the places are %v", places)
+	}
+	before := schemas.Mark{From: 60, Rules: "then"}
+	m.adopt(here, &reread{places: map[partition]markedPlace{a: {at: kgo.EpochOffset{Offset: 100}, mark: before}}}, 9, now)
+	read(10, 1, 100, 110, a)
+	if got := m.of(a); got != before {
+		t.Errorf("the mark is %+v, want that of the rules before", got)
 	}
 }
 

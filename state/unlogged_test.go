@@ -140,42 +140,14 @@ func (u *unlogged) forget(t *rapid.T) {
 	}
 }
 
-// A record that was seen before takes no allocation to see again, logged or not.
-func TestMoveUnloggedDoesNotAllocate(t *testing.T) {
-	o := open(t, inMemory()).NewOverlay()
-	k := key("ann", "t")
-	slot := o.Want(0, k)
-	must(t, o.Load())
-	r := record("on", 1)
-	*o.Record(slot) = r
-	o.Touch(slot)
-	must(t, o.Apply(map[int32]Checkpoint{0: at(1)}))
-	in := r.Seen
-	if n := testing.AllocsPerRun(100, func() {
-		in.SeenAt++
-		if got, ok := o.MoveUnlogged(o.Want(0, k), &in, 1<<10); got != trait.Same || !ok {
-			t.Fatalf("%v, %v", got, ok)
-		}
-	}); n != 0 {
-		t.Errorf("%v allocations", n)
-	}
-}
-
 // An aborted transaction takes all unlogged moves with it, those of others too:
 // what is here is not what was committed.
 func TestAbortDropsMoves(t *testing.T) {
-	o := open(t, inMemory()).NewOverlay()
-	k := key("ann", "t")
-	slot := o.Want(0, k)
-	must(t, o.Load())
-	r := record("on", 1)
-	*o.Record(slot) = r
-	o.Touch(slot)
-	must(t, o.Apply(map[int32]Checkpoint{0: at(1)}))
+	o, k, r := remembered(t)
 	in := r.Seen
 	for range 2 {
 		in.SeenAt++
-		slot = o.Want(0, k)
+		slot := o.Want(0, k)
 		must(t, o.Load())
 		if got, ok := o.MoveUnlogged(slot, &in, 1<<10); got != trait.Same || !ok {
 			t.Fatalf("%v, %v", got, ok)
