@@ -218,6 +218,7 @@ func (in *intake) element(a *arrival, e *impression.Element) {
 		in.out.forward(a, a.at(e), e, task)
 		return
 	}
+	in.matches[0].Intern(imp)
 	for i := range in.matches {
 		in.sight(a, e, task, &in.matches[i])
 	}
