@@ -41,6 +41,33 @@ func BenchmarkWant(b *testing.B) {
 	}
 }
 
+// BenchmarkWantEach measures finding keys of which most are new, from records that
+// have left the processor's caches.
+func BenchmarkWantEach(b *testing.B) {
+	const users, recordBytes = 200_000, 700
+	o := open(b, inMemory()).NewOverlay()
+	read := make([]byte, users*recordBytes)
+	keys := make([]trait.Key, users)
+	rng := random(1)
+	for i := range keys {
+		user := read[i*recordBytes:]
+		keys[i] = key(string(user[:0]), "new_checkout")
+		keys[i].User = user[:copy(user, userName(i))]
+	}
+	flags := []byte("abcdefghijklmnopqrst")
+	b.ReportAllocs()
+	for b.Loop() {
+		first := rng.IntN(users - benchBatch)
+		o.WantEach(benchBatch, func(i int) (int32, trait.Key) {
+			k := keys[first+i]
+			k.Trait = flags[i%len(flags)/2:][:1]
+			return benchTask(i), k
+		}, func(int, Slot) {})
+		o.Reset()
+	}
+	perKey(b)
+}
+
 func benchKey(i int) trait.Key { return key(userName(i), "new_checkout") }
 
 func benchTask(i int) int32 { return int32(i % benchTasks) }
