@@ -1,6 +1,7 @@
 package state
 
 import (
+	"fmt"
 	"testing"
 
 	"traitstream/trait"
@@ -66,6 +67,59 @@ func BenchmarkWantEach(b *testing.B) {
 		o.Reset()
 	}
 	perKey(b)
+}
+
+// BenchmarkNew measures telling that keys are new, of tasks with many, and writing
+// their records.
+func BenchmarkNew(b *testing.B) {
+	const known = 600_000
+	o := options(b)
+	o.CacheBytes = 128 << 20
+	s := open(b, o)
+	cps := map[int32]Checkpoint{}
+	for task := range int32(benchTasks) {
+		keys, err := s.keysOf(task)
+		must(b, err)
+		for i := range known {
+			keys.enters(fmt.Appendf(nil, "%d", i))
+		}
+		cps[task] = at(0)
+	}
+	i, overlay, value := 0, s.NewOverlay(), record("on", 1_772_446_530_123)
+	want := func() (slots []Slot) {
+		for j := range benchBatch {
+			slots = append(slots, overlay.Want(int32(j*benchTasks/benchBatch), benchKey(i)))
+			i++
+		}
+		return slots
+	}
+	b.Run("look", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			want()
+			b.StartTimer()
+			must(b, overlay.skipAbsent())
+			b.StopTimer()
+			overlay.Reset()
+			b.StartTimer()
+		}
+		perKey(b)
+	})
+	b.Run("store", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			slots := want()
+			must(b, overlay.Load())
+			for _, slot := range slots {
+				*overlay.Record(slot) = value
+				overlay.Touch(slot)
+			}
+			must(b, overlay.Commit(cps))
+			b.StartTimer()
+			must(b, overlay.Store())
+		}
+		perKey(b)
+	})
 }
 
 func benchKey(i int) trait.Key { return key(userName(i), "new_checkout") }
