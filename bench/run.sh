@@ -18,6 +18,7 @@
 #   BENCH_TIMES              how often each runs: 3
 #   BENCH_CONTESTANTS        of runs, by comma: all
 #   BENCH_LATENCY            those whose latency is measured, by comma: one of each kind
+#   BENCH_WORKERS            the input of a worker alone, and of one on a core: steady
 #   BENCH_RATES              events a second of that: 5000 20
 #   BENCH_SECONDS            of that: 28
 #   BENCH_RESTORE            inputs of restores: keys-1m keys-10m
@@ -94,8 +95,9 @@ bench() { # ARGUMENTS
 
 # step measures one thing; the text goes to the results and to who watches.
 step() { # ARGUMENTS
-  say "bench $*"
-  printf '\n$ bench %s\n' "$*" >>"$results/results.txt"
+  local with=${GOMAXPROCS:+GOMAXPROCS=$GOMAXPROCS }
+  say "${with}bench $*"
+  printf '\n$ %sbench %s\n' "$with" "$*" >>"$results/results.txt"
   bench "$@" | tee -a "$results/results.txt" || {
     say "this has failed: bench $*"
     printf 'failed\n' >>"$results/results.txt"
@@ -112,6 +114,9 @@ done
 for input in ${BENCH_INPUTS:-skewed steady uniform}; do
   step run "$input" --times "${BENCH_TIMES:-3}" ${BENCH_CONTESTANTS:+--contestants "$BENCH_CONTESTANTS"}
 done
+# What a second worker and a second core bring.
+step run "${BENCH_WORKERS:-steady}" --workers 1 --contestants traitstream
+GOMAXPROCS=1 step run "${BENCH_WORKERS:-steady}" --workers 1 --contestants traitstream
 for rate in ${BENCH_RATES:-5000 20}; do
   step latency --rate "$rate" --seconds "${BENCH_SECONDS:-28}" ${BENCH_LATENCY:+--contestants "$BENCH_LATENCY"}
 done
