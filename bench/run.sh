@@ -6,7 +6,7 @@
 #   BENCH_SCALE=0.02 BENCH_TIMES=1 BENCH_CONTESTANTS=traitstream,limit-pass BENCH_LATENCY=traitstream BENCH_SECONDS=5 \
 #     BENCH_RESTORE=keys-10m BENCH_CRASHES=1 bench/run.sh /tmp/try   a try of some minutes
 #
-# RESULTS has machine.txt, results.txt, results.json (a JSON object a line) and a figure of each kind as SVG. What fails
+# RESULTS has machine.txt, results.txt, results.json (a JSON object a line), workers.json and a figure of each kind as SVG. What fails
 # is told, the rest goes on. Exit codes: 0 all done and exact, 1 not so, 2 wrong use.
 #
 # Environment, with what is meant where nothing is set:
@@ -90,7 +90,7 @@ machine() {
 
 bench() { # ARGUMENTS
   "$work/bench" --root .. --work "$work" --brokers "127.0.0.1:$port" --broker-pid "$broker" --port "$((port + 10000))" \
-    --scale "$scale" --keep "$results/results.json" "$@"
+    --scale "$scale" --keep "${keep:-$results/results.json}" "$@"
 }
 
 # step measures one thing; the text goes to the results and to who watches.
@@ -123,8 +123,10 @@ for input in $inputs; do
   step run "$input" --times "${BENCH_TIMES:-3}" ${BENCH_CONTESTANTS:+--contestants "$BENCH_CONTESTANTS"}
 done
 # What a second worker and a second core bring.
-step run "${BENCH_WORKERS:-steady}" --workers 1 --contestants traitstream
-GOMAXPROCS=1 step run "${BENCH_WORKERS:-steady}" --workers 1 --contestants traitstream
+workers=${BENCH_WORKERS:-steady}
+[[ " $inputs " == *" $workers "* ]] || step load "$workers"
+keep=$results/workers.json step run "$workers" --workers 1 --contestants traitstream
+keep=$results/workers.json GOMAXPROCS=1 step run "$workers" --workers 1 --contestants traitstream
 for rate in ${BENCH_RATES:-5000 20}; do
   step latency --rate "$rate" --seconds "${BENCH_SECONDS:-28}" ${BENCH_LATENCY:+--contestants "$BENCH_LATENCY"}
 done

@@ -78,7 +78,7 @@ func (r *reader) request(at, to int64) *kmsg.FetchRequest {
 	p.Partition = r.partition
 	p.CurrentLeaderEpoch = r.epoch
 	p.FetchOffset = at
-	p.PartitionMaxBytes = int32(min(fetchBytes, leastFetch+(to-at)*recordRoom))
+	p.PartitionMaxBytes = int32(min(fetchBytes, leastFetch+min(to-at, fetchBytes)*recordRoom))
 	t := kmsg.NewFetchRequestTopic()
 	t.Topic, t.TopicID = r.topic, r.id
 	t.Partitions = append(t.Partitions, p)

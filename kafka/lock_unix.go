@@ -13,7 +13,7 @@ import (
 // lockDir creates the folder and locks it for this process. The lock ends with
 // the file, so a process that is killed leaves none behind.
 func lockDir(dir string) (*os.File, error) {
-	if err := os.MkdirAll(dir, 0o750); err != nil {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("creating the embedded broker's folder: %w", err)
 	}
 	f, err := os.OpenFile(filepath.Join(dir, "LOCK"), os.O_CREATE|os.O_RDWR, 0o600)

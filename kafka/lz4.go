@@ -62,11 +62,11 @@ const (
 // into memory of its own at once. It says no where that memory does not suffice.
 func (d *Decompressor) asBefore(src []byte) ([]byte, bool) {
 	ratio := d.ratio.Load()
-	if ratio == 0 || ratio > maxRatio*ratioUnit {
+	if ratio == 0 || ratio > maxRatio*ratioUnit || len(src) < 4 || binary.LittleEndian.Uint32(src) != lz4Magic {
 		return nil, false
 	}
 	room := int64(len(src)) * ratio / ratioUnit
-	f := frame{src: src, dst: make([]byte, 0, room+room/16+64), fixed: true}
+	f := frame{src: src, dst: make([]byte, 0, min(room+room/16+64, maxBatch)), fixed: true}
 	if !f.decompress() {
 		return nil, false
 	}

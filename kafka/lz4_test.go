@@ -135,6 +135,11 @@ func FuzzDecompressor(f *testing.F) {
 		if err == nil && !bytes.Equal(content, own.dst) {
 			t.Fatalf("%d bytes, want %d", len(own.dst), len(content))
 		}
+		d := NewDecompressor()
+		d.learn(len(b), len(own.dst))
+		if got, ok := d.asBefore(b); ok && !bytes.Equal(got, own.dst) {
+			t.Fatalf("%d bytes at once, want %d", len(got), len(own.dst))
+		}
 	})
 }
 

@@ -43,9 +43,9 @@ var errRecreated = errors.New("the topic was deleted and created anew while it w
 //
 // It knows the end for certain although offsets have gaps, and waits for
 // transactions that are open below it. It fetches the next 4 MiB while fn is
-// given the present ones, of which one batch at a time is decompressed. Leaders that move and brokers that are away are waited for until ctx
-// ends. Offsets that the log does not hold are an *OutOfRangeError. An error of
-// fn ends the read.
+// given the present ones, of which one batch at a time is decompressed. Leaders
+// that move and brokers that are away are waited for until ctx ends. Offsets that
+// the log does not hold are an *OutOfRangeError. An error of fn ends the read.
 func ReadPartition(ctx context.Context, cl *kgo.Client, topic string, partition int32, from, to int64, fn func(*kgo.Record) error) error {
 	r := newReader(cl, topic, partition)
 	if err := r.read(ctx, from, to, fn); err != nil {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"net"
 	"runtime/pprof"
@@ -437,7 +438,7 @@ func BenchmarkReadPartition(b *testing.B) {
 
 // A read of a few records does not take what lies behind them.
 func TestReadPartitionTakesWhatItNeeds(t *testing.T) {
-	for left, want := range map[int64]int32{1: leastFetch + recordRoom, 100: leastFetch + 100*recordRoom, 1 << 40: fetchBytes} {
+	for left, want := range map[int64]int32{1: leastFetch + recordRoom, 100: leastFetch + 100*recordRoom, math.MaxInt64 - 7: fetchBytes} {
 		if got := newReader(nil, "t", 0).request(7, 7+left).Topics[0].Partitions[0].PartitionMaxBytes; got != want {
 			t.Errorf("for %d records it takes %d bytes, want %d", left, got, want)
 		}

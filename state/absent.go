@@ -80,14 +80,6 @@ func (a *absences) dropped(task int32) {
 	}
 }
 
-// lacks tells whether the store surely does not have a key.
-func (k *taskKeys) lacks(key []byte) bool {
-	hash := maphash.Bytes(k.all.seed, key)
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.known && !k.filter.has(hash)
-}
-
 // enters notes a key before the store gets it. Where that takes more memory than
 // there is, nothing is known any more.
 func (k *taskKeys) enters(key []byte) {

@@ -1,8 +1,17 @@
 package state
 
 import (
+	"hash/maphash"
 	"testing"
 )
+
+// lacks tells whether the store surely does not have a key.
+func (k *taskKeys) lacks(key []byte) bool {
+	hash := maphash.Bytes(k.all.seed, key)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.known && !k.filter.has(hash)
+}
 
 // lacks tells which of some users' keys a fresh look would take for absent.
 func lacks(t *testing.T, s *Store, task int32, users ...string) (out string) {

@@ -8,6 +8,27 @@ import (
 	"traitstream/config"
 )
 
+// Who is on this machine, but not a program of its own, is not let through without
+// a token.
+func TestGuardedFromElsewhere(t *testing.T) {
+	for header, value := range map[string]string{
+		"X-Forwarded-For": "203.0.113.9", "Forwarded": "for=203.0.113.9", "Via": "1.1 proxy", "X-Real-Ip": "203.0.113.9",
+		"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example",
+		"": "", // none of them
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/users", nil)
+		r.RemoteAddr, r.Host = "127.0.0.1:5", "127.0.0.1:8080"
+		if header != "" {
+			r.Header.Set(header, value)
+		}
+		w := httptest.NewRecorder()
+		guarded("", http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})).ServeHTTP(w, r)
+		if let := w.Code == http.StatusOK; let != (header == "") {
+			t.Errorf("with %q: %q status %d", header, value, w.Code)
+		}
+	}
+}
+
 func TestGuarded(t *testing.T) {
 	const token = "0123456789abcdef"
 	for _, c := range []struct {

@@ -83,7 +83,7 @@ func (m *Main) run(ctx context.Context, cfg *config.Config, o runOptions) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, server.close()) }()
-	tracing, err := startTracing(ctx, cfg.App)
+	tracing, err := startTracing(ctx, cfg.App, log)
 	if err != nil {
 		return err
 	}

@@ -25,14 +25,16 @@ func TestSecretsOfAProcess(t *testing.T) {
 	s.config = write(t, s.dir, "s.yaml", fmt.Sprintf("kafka: {brokers: [%q], sasl: {mechanism: SCRAM-SHA-512, user: app, password: %s}}\n"+
 		"http: {listen: %q, token: %s, pprof: true}\nstate: {dir: data}\n", s.broker, secrets[0], s.http, secrets[1]))
 	r := s.run(t)
-	for _, path := range []string{"/metrics", "/status", "/livez", "/readyz", "/debug/pprof/", "/debug/pprof/cmdline", "/no"} {
+	for _, path := range []string{"/metrics", "/status", "/livez", "/readyz", "/debug/pprof/", "/no"} {
 		withoutSecrets(t, path, get(s.http, path))
 	}
-	if got := profile(t, s.http, ""); got != http.StatusUnauthorized {
+	if got := profile(t, s.http, "heap", ""); got != http.StatusUnauthorized {
 		t.Errorf("without the token profiles answer %d", got)
 	}
-	if got := profile(t, s.http, secrets[1]); got != http.StatusOK {
-		t.Errorf("with the token profiles answer %d", got)
+	for name, want := range map[string]int{"heap": http.StatusOK, "cmdline": http.StatusNotFound} {
+		if got := profile(t, s.http, name, secrets[1]); got != want {
+			t.Errorf("with the token %s answers %d, want %d", name, got, want)
+		}
 	}
 	if status := r.stop(); status != exitDone {
 		t.Fatalf("stopped with status %d: %s", status, r.stderr)
@@ -41,9 +43,9 @@ func TestSecretsOfAProcess(t *testing.T) {
 }
 
 // profile asks for a profile and returns the status.
-func profile(t *testing.T, address, token string) int {
+func profile(t *testing.T, address, name, token string) int {
 	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/debug/pprof/heap", nil)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+address+"/debug/pprof/"+name, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

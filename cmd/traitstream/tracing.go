@@ -4,16 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/plugin/kotel"
+	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
-	"go.opentelemetry.io/otel/sdk/trace"
+	sdk "go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // lastSpans is how long the end waits for what was not exported yet.
@@ -21,15 +25,18 @@ const lastSpans = 2 * time.Second
 
 // tracing exports spans of what is fetched and produced. It is off, and nil, where
 // no endpoint is set.
-type tracing struct{ provider *trace.TracerProvider }
+type tracing struct{ provider *sdk.TracerProvider }
 
 // startTracing reads OpenTelemetry's own variables (OTLP over HTTP, in protobuf):
 // an endpoint turns it on, OTEL_TRACES_SAMPLER and the like say how much is
 // exported.
-func startTracing(ctx context.Context, app string) (*tracing, error) {
+func startTracing(ctx context.Context, app string, log *slog.Logger) (*tracing, error) {
 	if os.Getenv("OTEL_EXPORTER_OTLP_ENDPOINT") == "" && os.Getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") == "" {
 		return nil, nil
 	}
+	// Of itself it writes to standard error, values of bad variables included.
+	otel.SetLogger(logr.Discard())
+	otel.SetErrorHandler(otel.ErrorHandlerFunc(func(err error) { log.Warn("spans are lost", "error", err) }))
 	exporter, err := otlptracehttp.New(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("setting up tracing (check the OTEL_ variables): %w", err)
@@ -37,11 +44,11 @@ func startTracing(ctx context.Context, app string) (*tracing, error) {
 	// Later ones win: what is set in the environment.
 	about, err := resource.New(ctx,
 		resource.WithAttributes(semconv.ServiceName("traitstream"), semconv.ServiceNamespace(app), semconv.ServiceVersion(version())),
-		resource.WithTelemetrySDK(), resource.WithHost(), resource.WithFromEnv())
+		resource.WithTelemetrySDK(), resource.WithFromEnv())
 	if err != nil {
 		return nil, fmt.Errorf("setting up tracing (check OTEL_RESOURCE_ATTRIBUTES): %w", err)
 	}
-	return &tracing{trace.NewTracerProvider(trace.WithBatcher(exporter), trace.WithResource(about))}, nil
+	return &tracing{sdk.NewTracerProvider(sdk.WithBatcher(exporter), sdk.WithResource(about))}, nil
 }
 
 // options are those of a client that is traced.
@@ -77,3 +84,12 @@ type listening struct{ propagation.TraceContext }
 
 // Inject does nothing.
 func (listening) Inject(context.Context, propagation.TextMapCarrier) {}
+
+// Extract takes the ids alone: a trace's state may tell anything, users too.
+func (l listening) Extract(ctx context.Context, carrier propagation.TextMapCarrier) context.Context {
+	found := trace.SpanContextFromContext(l.TraceContext.Extract(context.Background(), carrier))
+	if !found.IsValid() {
+		return ctx
+	}
+	return trace.ContextWithRemoteSpanContext(ctx, found.WithTraceState(trace.TraceState{}))
+}

@@ -1,11 +1,19 @@
 package main
 
 import (
+	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"regexp"
 	"strings"
 	"testing"
+	"time"
+
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Spans reach the collector that the environment names, and what is written is the
@@ -31,8 +39,8 @@ func TestTracing(t *testing.T) {
 		if status := r.stop(); status != exitDone {
 			t.Fatalf("stopped with status %d: %s", status, r.stderr)
 		}
-		_, headers, _ := strings.Cut(tapped, `"headers"`)
-		return headers
+		// The time at which it was imported differs.
+		return regexp.MustCompile(`"timestamp":"[^"]*",`).ReplaceAllString(tapped, "")
 	}
 	untraced := changes("")
 	if len(exported) > 0 {
@@ -55,14 +63,69 @@ func TestTracing(t *testing.T) {
 	}
 }
 
-// A collector that is away does not keep the process from its work or its end.
+// A collector that is away does not keep the process from its end.
 func TestTracingWithoutCollector(t *testing.T) {
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://"+freeAddress(t))
-	tracing, err := startTracing(t.Context(), "app")
+	var log output
+	tracing, err := startTracing(t.Context(), "app", slog.New(slog.NewTextHandler(&log, nil)))
 	if err != nil || len(tracing.options()) != 1 {
 		t.Fatalf("%v, %v", tracing, err)
 	}
-	if err := tracing.close(); err != nil {
-		t.Error(err)
+	_, span := tracing.provider.Tracer("test").Start(t.Context(), "a span")
+	span.End()
+	began := time.Now()
+	err = tracing.close()
+	if took := time.Since(began); took > lastSpans+time.Second {
+		t.Errorf("the end takes %s", took)
 	}
+	if err == nil && !strings.Contains(log.String(), "spans are lost") {
+		t.Error("nothing says that spans are lost")
+	}
+}
+
+// A trace goes on with the ids of who wrote a record, without what it says beside.
+func TestTracingTakesIdsAlone(t *testing.T) {
+	const parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+	carrier := propagation.MapCarrier{"traceparent": parent, "tracestate": "vendor=user-4711"}
+	found := trace.SpanContextFromContext(listening{}.Extract(t.Context(), carrier))
+	if found.TraceID().String() != parent[3:35] || found.TraceState().Len() != 0 {
+		t.Errorf("it takes %v with %s", found.TraceID(), found.TraceState())
+	}
+	if none := (propagation.MapCarrier{}); trace.SpanContextFromContext(listening{}.Extract(t.Context(), none)).IsValid() {
+		t.Error("it takes a trace from nothing")
+	}
+}
+
+// A secret in a variable that is not written as it must be is not shown.
+func TestTracingShowsNoSecret(t *testing.T) {
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://"+freeAddress(t))
+	t.Setenv("OTEL_EXPORTER_OTLP_HEADERS", "Authorization: Bearer "+secrets[1])
+	shown := stderrOf(t, func() {
+		tracing, err := startTracing(t.Context(), "app", slog.New(slog.NewTextHandler(os.Stderr, nil)))
+		if err == nil {
+			err = tracing.close()
+		}
+		t.Log(err)
+		withoutSecrets(t, "the error", fmt.Sprint(err))
+	})
+	withoutSecrets(t, "standard error", shown)
+}
+
+// stderrOf returns what is written to the process's standard error meanwhile.
+func stderrOf(t *testing.T, do func()) string {
+	t.Helper()
+	r, w, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := os.Stderr
+	os.Stderr = w
+	do()
+	os.Stderr = before
+	_ = w.Close()
+	shown, err := io.ReadAll(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(shown)
 }
