@@ -133,7 +133,11 @@ func TestGoldenAvro(t *testing.T) {
 // A text that is registered anew gets another id, and with it every key would be
 // another one. So this file never changes, not by a blank.
 func TestKeySchemaIsFrozen(t *testing.T) {
-	golden(t, "key.avsc.golden", []byte(KeyAvro))
+	frozen, err := os.ReadFile("testdata/frozen-key.avsc") // which -rewrite leaves alone
+	check(t, err)
+	if string(frozen) != KeyAvro {
+		t.Error("key.avsc has changed: put it back, whatever the change is good for")
+	}
 }
 
 // history is where all versions of the value's schema are kept that were ever
