@@ -18,6 +18,7 @@
 #   BENCH_TIMES              how often each runs: 3
 #   BENCH_CONTESTANTS        of runs, by comma: all
 #   BENCH_LATENCY            those whose latency is measured, by comma: one of each kind
+#   BENCH_WORKERS            the input of a worker alone, and of one on a core: steady
 #   BENCH_RATES              events a second of that: 5000 20
 #   BENCH_SECONDS            of that: 28
 #   BENCH_RESTORE            inputs of restores: keys-1m keys-10m
@@ -94,8 +95,9 @@ bench() { # ARGUMENTS
 
 # step measures one thing; the text goes to the results and to who watches.
 step() { # ARGUMENTS
-  say "bench $*"
-  printf '\n$ bench %s\n' "$*" >>"$results/results.txt"
+  local with=${GOMAXPROCS:+GOMAXPROCS=$GOMAXPROCS }
+  say "${with}bench $*"
+  printf '\n$ %sbench %s\n' "$with" "$*" >>"$results/results.txt"
   bench "$@" | tee -a "$results/results.txt" || {
     say "this has failed: bench $*"
     printf 'failed\n' >>"$results/results.txt"
@@ -103,15 +105,26 @@ step() { # ARGUMENTS
   }
 }
 
+# A broker that has just started is slower, for whoever comes first.
+warm_up() { # INPUT
+  say "warming the broker up"
+  bench run "$1" --contestants limit-pass --times 3 --keep /dev/null >"$work/warm.log" 2>&1 || { cat "$work/warm.log" >&2 && die "warming the broker up"; }
+}
+
 start_kafka
 machine | tee "$results/machine.txt"
 go build -o "$work/bench" .
-for input in ${BENCH_INPUTS:-skewed steady uniform}; do
+inputs=${BENCH_INPUTS:-skewed steady uniform}
+for input in $inputs; do
   step load "$input"
 done
-for input in ${BENCH_INPUTS:-skewed steady uniform}; do
+warm_up "${inputs%% *}"
+for input in $inputs; do
   step run "$input" --times "${BENCH_TIMES:-3}" ${BENCH_CONTESTANTS:+--contestants "$BENCH_CONTESTANTS"}
 done
+# What a second worker and a second core bring.
+step run "${BENCH_WORKERS:-steady}" --workers 1 --contestants traitstream
+GOMAXPROCS=1 step run "${BENCH_WORKERS:-steady}" --workers 1 --contestants traitstream
 for rate in ${BENCH_RATES:-5000 20}; do
   step latency --rate "$rate" --seconds "${BENCH_SECONDS:-28}" ${BENCH_LATENCY:+--contestants "$BENCH_LATENCY"}
 done

@@ -44,6 +44,8 @@ var samples = map[string]struct{ value, beside string }{
 	"processor.leave_on_stop":   {value: "true"},
 	"processor.max_clock_ahead": {value: "1d"},
 	"http.listen":               {value: "127.0.0.1:0"},
+	"http.token":                {value: "0123456789abcdef"},
+	"http.pprof":                {value: "true"},
 	"http.advertise":            {value: "traits:8080"},
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"sync"
+	"sync/atomic"
 
 	"github.com/pierrec/lz4/v4"
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -16,7 +17,8 @@ import (
 // Everything else is the library's.
 type Decompressor struct {
 	rest   kgo.Decompressor
-	blocks sync.Pool // of *[]byte, to decompress into
+	blocks sync.Pool    // of *[]byte, to decompress into
+	ratio  atomic.Int64 // how well frames were compressed lately, in ratioUnit; 0: not known
 }
 
 // NewDecompressor returns a decompressor for any number of clients.
@@ -30,6 +32,9 @@ func (d *Decompressor) Decompress(src []byte, codec kgo.CompressionCodecType) ([
 	if codec != kgo.CodecLz4 {
 		return d.rest.Decompress(src, codec)
 	}
+	if dst, ok := d.asBefore(src); ok {
+		return dst, nil
+	}
 	buf, ok := d.blocks.Get().(*[]byte)
 	if !ok {
 		buf = new([]byte)
@@ -40,6 +45,7 @@ func (d *Decompressor) Decompress(src []byte, codec kgo.CompressionCodecType) ([
 	*buf = f.dst
 	switch {
 	case ok:
+		d.learn(len(src), len(f.dst))
 		return bytes.Clone(f.dst), nil
 	case f.tooLarge:
 		return nil, kgo.ErrMaxDecompress
@@ -47,9 +53,41 @@ func (d *Decompressor) Decompress(src []byte, codec kgo.CompressionCodecType) ([
 	return d.rest.Decompress(src, codec) // which has an error for what is none
 }
 
+const (
+	ratioUnit = 1 << 10 // a ratio of 1
+	maxRatio  = 16      // beyond it the next batch's memory is not taken on trust
+)
+
+// asBefore decompresses a frame that is no better compressed than those before it
+// into memory of its own at once. It says no where that memory does not suffice.
+func (d *Decompressor) asBefore(src []byte) ([]byte, bool) {
+	ratio := d.ratio.Load()
+	if ratio == 0 || ratio > maxRatio*ratioUnit {
+		return nil, false
+	}
+	room := int64(len(src)) * ratio / ratioUnit
+	f := frame{src: src, dst: make([]byte, 0, room+room/16+64), fixed: true}
+	if !f.decompress() {
+		return nil, false
+	}
+	d.learn(len(src), len(f.dst))
+	if cap(f.dst)-len(f.dst) > len(f.dst)/4+64 {
+		return bytes.Clone(f.dst), true // the rest would stay as long as the records
+	}
+	return f.dst, true
+}
+
+// learn remembers how well a frame was compressed: at once where it is better than
+// those before, else little by little.
+func (d *Decompressor) learn(compressed, size int) {
+	before := d.ratio.Load()
+	d.ratio.Store(max(int64(size)*ratioUnit/int64(compressed), before-before/64))
+}
+
 // frame is an LZ4 frame that is decompressed (LZ4 Frame Format 1.6.2).
 type frame struct {
 	src, dst []byte
+	fixed    bool // dst has all the room that there is
 	tooLarge bool
 }
 
@@ -130,12 +168,17 @@ func (f *frame) block(size, tail int) (more, ok bool) {
 		f.tooLarge = true
 		return false, false
 	}
-	if cap(f.dst)-len(f.dst) < size {
+	if f.fixed {
+		size = min(size, cap(f.dst)-len(f.dst))
+	} else if cap(f.dst)-len(f.dst) < size {
 		f.dst = append(make([]byte, 0, 2*cap(f.dst)+size), f.dst...)
 	}
 	data := f.src[:n]
 	f.src = f.src[n+tail:]
 	if head&lz4Stored != 0 {
+		if n > size {
+			return false, false
+		}
 		f.dst = append(f.dst, data...)
 		return true, true
 	}

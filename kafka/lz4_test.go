@@ -3,6 +3,7 @@ package kafka
 import (
 	"bytes"
 	"io"
+	"strings"
 	"testing"
 
 	"github.com/pierrec/lz4/v4"
@@ -59,6 +60,34 @@ func TestDecompressor(t *testing.T) {
 			t.Fatalf("%d bytes, %v", len(got), err)
 		}
 	})
+}
+
+// Frames like those before cost no copy, and what is read of one that is smaller
+// does not keep the memory of a larger one.
+func TestDecompressorFitsMemory(t *testing.T) {
+	frame := func(content string) []byte {
+		e, src := &encoder{}, []byte(content)
+		return e.frame(make([]byte, 0, frameRoom(len(src))), src)
+	}
+	d := NewDecompressor()
+	plain, dense := frame(strings.Repeat("an impression, and 7 others; ", 3)), frame(strings.Repeat("a", 800))
+	for _, b := range [][]byte{plain, plain, dense, plain, frame(strings.Repeat("a", 100_000)), plain, dense} {
+		got, err := d.Decompress(b, kgo.CodecLz4)
+		if err != nil || !bytes.Equal(got, byLibrary(t, b)) {
+			t.Fatalf("%d bytes, %v", len(got), err)
+		}
+		if cap(got) > len(got)/4*5+128 {
+			t.Errorf("%d bytes take %d", len(got), cap(got))
+		}
+	}
+	d = NewDecompressor()
+	if _, ok := d.asBefore(plain); ok {
+		t.Error("it knows how well a first frame is compressed")
+	}
+	d.learn(len(plain), len(byLibrary(t, plain)))
+	if n := testing.AllocsPerRun(100, func() { _, _ = d.asBefore(plain) }); n > 1 {
+		t.Errorf("%v allocations for a frame like the one before", n)
+	}
 }
 
 func TestDecompressorLeavesTheRest(t *testing.T) {

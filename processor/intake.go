@@ -53,6 +53,7 @@ type intake struct {
 	best      result // of the impression whose sightings are being merged
 	refused   bool   // whether that impression has become a dead letter
 	mixed     *trait.Environments
+	touched   byte // the sum of what was touched, so that it is
 }
 
 func newIntake(o *Options, t *tally, out *outbox, s *state.Overlay) *intake {
@@ -129,6 +130,22 @@ func (in *intake) want() {
 		s := &in.sightings[i]
 		return s.task, s.key
 	}, func(i int, slot state.Slot) { in.sightings[i].slot = slot })
+}
+
+// glance is how many sightings' users are read at a time before they are merged.
+const glance = 32
+
+// touch reads a little of the users of some sightings. Since they were decoded
+// they have left the processor's caches, and a loop that waits for nothing asks
+// for many at once.
+func (in *intake) touch(first, n int) {
+	sum := in.touched
+	for i := first; i < min(first+n, len(in.sightings)); i++ {
+		if user := in.sightings[i].key.User; len(user) > 0 {
+			sum += user[0]
+		}
+	}
+	in.touched = sum
 }
 
 // arrive finds out where a record was first read. The only error is a record
@@ -248,6 +265,7 @@ func (in *intake) element(a *arrival, e *impression.Element) {
 		in.out.forward(a, a.at(e), e, task)
 		return
 	}
+	in.matches[0].Intern(imp)
 	for i := range in.matches {
 		in.sight(a, e, task, &in.matches[i])
 	}

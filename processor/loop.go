@@ -142,6 +142,9 @@ func (w *worker) process(records []*kgo.Record) error {
 			return fmt.Errorf("reading state: %w", err)
 		}
 		for i := range w.in.sightings {
+			if i%glance == 0 {
+				w.in.touch(i, glance)
+			}
 			w.merge(&w.in.sightings[i])
 		}
 	}

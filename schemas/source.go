@@ -86,7 +86,7 @@ func appendAvroFacts(dst, value, header []byte, find avro.Lookup) ([]byte, *faul
 	}
 	text, err := s.AppendJSON(dst, body, avro.Facts)
 	if err != nil {
-		return dst, &fault{impression.Malformed, err.Error() + " (schema " + id.String() + ")"}, nil
+		return dst, &fault{impression.Malformed, err.Error() + " (schema " + id.String() + ")"}, nil //nolint:nilerr // it is the fault
 	}
 	if text[len(dst)] != '{' {
 		return dst, &fault{impression.UnknownShape, "Avro that is no record (schema " + id.String() + ")"}, nil

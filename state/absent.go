@@ -121,18 +121,64 @@ func (k *taskKeys) drop() {
 // skipAbsent takes what the store does not have out of what is missing.
 func (o *Overlay) skipAbsent() error {
 	kept := o.missing[:0]
-	for _, slot := range o.missing {
-		t := o.tasks[o.young.entries.at(slot).task]
+	for rest := o.missing; len(rest) > 0; {
+		run := o.run(rest)
+		t := o.tasks[o.young.entries.at(run[0]).task]
 		if t.keys == nil {
 			var err error
 			if t.keys, err = o.s.keysOf(t.task); err != nil {
 				return err
 			}
 		}
-		if !t.keys.lacks(o.key(slot)) {
-			kept = append(kept, slot)
-		}
+		rest = rest[len(run):]
+		kept = t.keys.appendPresent(kept, run, o.key)
 	}
 	o.missing = kept
 	return nil
+}
+
+// run returns those of the first slots that are of one task, a round at most.
+func (o *Overlay) run(slots []Slot) []Slot {
+	task, n := o.young.entries.at(slots[0]).task, 1
+	for n < min(len(slots), roundKeys) && o.young.entries.at(slots[n]).task == task {
+		n++
+	}
+	return slots[:n]
+}
+
+// hashed are the hashes of a round's keys.
+type hashed [roundKeys]uint64
+
+func (k *taskKeys) hash(h *hashed, slots []Slot, key func(Slot) []byte) []uint64 {
+	for i, slot := range slots {
+		h[i] = maphash.Bytes(k.all.seed, key(slot))
+	}
+	return h[:len(slots)]
+}
+
+// appendPresent appends those of a round's slots that the store may have.
+func (k *taskKeys) appendPresent(dst, slots []Slot, key func(Slot) []byte) []Slot {
+	var h hashed
+	hashes := k.hash(&h, slots, key)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if !k.known {
+		return append(dst, slots...)
+	}
+	k.filter.touch(hashes)
+	for i, slot := range slots {
+		if k.filter.has(hashes[i]) {
+			dst = append(dst, slot)
+		}
+	}
+	return dst
+}
+
+// expect asks memory for what enters will look at with a round's keys.
+func (k *taskKeys) expect(slots []Slot, key func(Slot) []byte) {
+	var h hashed
+	hashes := k.hash(&h, slots, key)
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.filter.touch(hashes)
 }

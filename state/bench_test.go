@@ -1,6 +1,7 @@
 package state
 
 import (
+	"fmt"
 	"testing"
 
 	"traitstream/trait"
@@ -39,6 +40,86 @@ func BenchmarkWant(b *testing.B) {
 	for i := 0; b.Loop(); i++ {
 		o.Want(0, keys[i%benchBatch])
 	}
+}
+
+// BenchmarkWantEach measures finding keys of which most are new, from records that
+// have left the processor's caches.
+func BenchmarkWantEach(b *testing.B) {
+	const users, recordBytes = 200_000, 700
+	o := open(b, inMemory()).NewOverlay()
+	read := make([]byte, users*recordBytes)
+	keys := make([]trait.Key, users)
+	rng := random(1)
+	for i := range keys {
+		user := read[i*recordBytes:]
+		keys[i] = key(string(user[:0]), "new_checkout")
+		keys[i].User = user[:copy(user, userName(i))]
+	}
+	flags := []byte("abcdefghijklmnopqrst")
+	b.ReportAllocs()
+	for b.Loop() {
+		first := rng.IntN(users - benchBatch)
+		o.WantEach(benchBatch, func(i int) (int32, trait.Key) {
+			k := keys[first+i]
+			k.Trait = flags[i%len(flags)/2:][:1]
+			return benchTask(i), k
+		}, func(int, Slot) {})
+		o.Reset()
+	}
+	perKey(b)
+}
+
+// BenchmarkNew measures telling that keys are new, of tasks with many, and writing
+// their records.
+func BenchmarkNew(b *testing.B) {
+	const known = 600_000
+	o := options(b)
+	o.CacheBytes = 128 << 20
+	s := open(b, o)
+	cps := map[int32]Checkpoint{}
+	for task := range int32(benchTasks) {
+		keys, err := s.keysOf(task)
+		must(b, err)
+		for i := range known {
+			keys.enters(fmt.Appendf(nil, "%d", i))
+		}
+		cps[task] = at(0)
+	}
+	i, overlay, value := 0, s.NewOverlay(), record("on", 1_772_446_530_123)
+	want := func() (slots []Slot) {
+		for j := range benchBatch {
+			slots = append(slots, overlay.Want(int32(j*benchTasks/benchBatch), benchKey(i)))
+			i++
+		}
+		return slots
+	}
+	b.Run("look", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			want()
+			b.StartTimer()
+			must(b, overlay.skipAbsent())
+			b.StopTimer()
+			overlay.Reset()
+			b.StartTimer()
+		}
+		perKey(b)
+	})
+	b.Run("store", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			slots := want()
+			must(b, overlay.Load())
+			for _, slot := range slots {
+				*overlay.Record(slot) = value
+				overlay.Touch(slot)
+			}
+			must(b, overlay.Commit(cps))
+			b.StartTimer()
+			must(b, overlay.Store())
+		}
+		perKey(b)
+	})
 }
 
 func benchKey(i int) trait.Key { return key(userName(i), "new_checkout") }

@@ -8,7 +8,8 @@ import "math/bits"
 // one before.
 type filter struct {
 	layers [][]filterBlock
-	room   int // hashes that the last layer still takes
+	room   int    // hashes that the last layer still takes
+	sum    uint32 // of what was touched, so that it is
 }
 
 // filterBlock is half a line of the processor's cache.
@@ -51,6 +52,18 @@ func (f *filter) has(hash uint64) bool {
 		}
 	}
 	return false
+}
+
+// touch reads a little of all that a look at some hashes may read, in a loop that
+// waits for nothing.
+func (f *filter) touch(hashes []uint64) {
+	sum := f.sum
+	for _, layer := range f.layers {
+		for _, hash := range hashes {
+			sum += layer[blockOf(hash, len(layer))][0]
+		}
+	}
+	f.sum = sum
 }
 
 func (b *filterBlock) has(hash uint32) bool {

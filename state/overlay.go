@@ -265,10 +265,15 @@ func (o *Overlay) Store() error {
 	}
 	o.waiting = slices.DeleteFunc(o.waiting, func(slot Slot) bool { return !o.young.entries.at(slot).waits })
 	o.sort(o.waiting)
-	for _, slot := range o.waiting {
-		e := o.young.entries.at(slot)
-		o.batch.put(e.task, o.key(slot), o.young.value(e))
-		e.waits = false
+	for rest := o.waiting; len(rest) > 0; {
+		run := o.run(rest)
+		rest = rest[len(run):]
+		o.s.absences.writes(o.young.entries.at(run[0]).task).expect(run, o.key)
+		for _, slot := range run {
+			e := o.young.entries.at(slot)
+			o.batch.put(e.task, o.key(slot), o.young.value(e))
+			e.waits = false
+		}
 	}
 	o.nothingWaits()
 	return o.batch.Commit()

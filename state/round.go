@@ -26,6 +26,11 @@ func (o *Overlay) WantEach(n int, key func(i int) (task int32, k trait.Key), fou
 	r := &o.round
 	for first := 0; first < n; first += roundKeys {
 		size := min(roundKeys, n-first)
+		for i := range size {
+			if _, k := key(first + i); len(k.User) > 0 {
+				r.sum += uint32(k.User[0])
+			}
+		}
 		r.keys = r.keys[:0]
 		for i := range size {
 			task, k := key(first + i)
@@ -34,6 +39,7 @@ func (o *Overlay) WantEach(n int, key func(i int) (task int32, k trait.Key), fou
 			r.wanted[i] = wanted{start, len(r.keys), o.young.index.hash(r.keys[start:]), task}
 		}
 		r.touch(o.young, size)
+		r.touch(o.old, size)
 		for i, w := range r.wanted[:size] {
 			found(first+i, o.want(w.task, w.hash, r.keys[w.start:w.end]))
 		}
@@ -43,7 +49,7 @@ func (o *Overlay) WantEach(n int, key func(i int) (task int32, k trait.Key), fou
 // touch reads a little of all that a look at some keys will read, in loops that
 // wait for nothing.
 func (r *round) touch(g *generation, size int) {
-	sum := uint32(0)
+	sum := r.sum
 	for _, w := range r.wanted[:size] {
 		sum += g.index.table[g.index.home(w.hash)].hash
 	}

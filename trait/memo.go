@@ -33,8 +33,12 @@ type memory struct {
 	used                                                          int // the batch in which it was last of use
 }
 
-// noted tells which Environments have seen a match that is remembered.
-type noted struct{ by *Environments }
+// noted tells of a match that is remembered where, and which Environments have
+// seen it.
+type noted struct {
+	of *memory
+	by *Environments
+}
 
 func newMemo() *memo {
 	return &memo{seed: maphash.MakeSeed(), entries: make([]*memory, memoSize)}
@@ -66,6 +70,18 @@ func (k *memo) find(at **memory, imp *impression.Impression) *memory {
 	return m
 }
 
+// Intern gives the impression of a match that is remembered the memory's bytes for
+// its facts, which are equal, and which most impressions share: whoever looks at
+// them again finds them in the processor's caches. They never change.
+func (m *Match) Intern(imp *impression.Impression) {
+	if m.noted == nil {
+		return
+	}
+	of := m.noted.of
+	imp.Flag, imp.Treatment, imp.Label = of.flag, of.treatment, of.label
+	imp.EnvironmentName, imp.EnvironmentID, imp.Event = of.environmentName, of.environmentID, of.event
+}
+
 // learn remembers what came of an impression, unless what is there was of use
 // since the last reset.
 func (k *memo) learn(at **memory, imp *impression.Impression, matches []Match, verdict Verdict) {
@@ -74,19 +90,19 @@ func (k *memo) learn(at **memory, imp *impression.Impression, matches []Match, v
 	}
 	k.learnt++
 	m := &memory{
-		flag: bytes.Clone(imp.Flag), treatment: bytes.Clone(imp.Treatment), label: bytes.Clone(imp.Label),
-		environmentName: bytes.Clone(imp.EnvironmentName), environmentID: bytes.Clone(imp.EnvironmentID),
-		event: bytes.Clone(imp.Event), verdict: verdict, used: k.batch,
+		flag: own(imp.Flag), treatment: own(imp.Treatment), label: own(imp.Label),
+		environmentName: own(imp.EnvironmentName), environmentID: own(imp.EnvironmentID),
+		event: own(imp.Event), verdict: verdict, used: k.batch,
 	}
 	for _, match := range matches {
 		match.Trait, match.Value = own(match.Trait), own(match.Value)
-		match.noted = &noted{}
+		match.noted = &noted{of: m}
 		m.matches = append(m.matches, match)
 	}
 	*at = m
 }
 
-// own copies bytes without room behind them, since several matches share them.
+// own copies bytes without room behind them, since several share them.
 func own(b []byte) []byte {
 	b = bytes.Clone(b)
 	return b[:len(b):len(b)]

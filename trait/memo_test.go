@@ -1,6 +1,7 @@
 package trait
 
 import (
+	"reflect"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -123,6 +124,32 @@ func TestMemoIsUsed(t *testing.T) {
 	matches, _ := m.Match(nil, imp)
 	if n := testing.AllocsPerRun(100, func() { matches, _ = m.Match(matches[:0], imp) }); n != 0 || len(matches) != 1 || matches[0].noted == nil {
 		t.Errorf("%v allocations, matches %+v", n, matches)
+	}
+}
+
+// Facts that are interned are the same, absent ones absent, and do not change with
+// what they were read from.
+func TestIntern(t *testing.T) {
+	m := set(t, Definition{Name: name(t, "{split}")}).NewMatcher()
+	for range 3 { // the first is not remembered yet
+		for _, label := range [][]byte{nil, {}, []byte("l")} {
+			imp := &impression.Impression{Flag: []byte("f"), Treatment: []byte("on"), Label: label, EnvironmentID: []byte("id")}
+			read := *imp
+			matches, _ := m.Match(nil, imp)
+			matches[0].Intern(imp)
+			if !reflect.DeepEqual(*imp, read) {
+				t.Errorf("%+v became %+v", read, imp)
+			}
+			if matches[0].noted == nil {
+				continue
+			}
+			for _, b := range [][]byte{read.Flag, read.Treatment, read.Label, read.EnvironmentID} {
+				copy(b, "xxx")
+			}
+			if string(imp.Flag) != "f" || string(imp.Treatment) != "on" || string(imp.EnvironmentID) != "id" || len(label) > 0 && string(imp.Label) != "l" {
+				t.Errorf("%+v is not interned", imp)
+			}
+		}
 	}
 }
 

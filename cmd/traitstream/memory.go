@@ -7,7 +7,7 @@ import (
 
 // workerMemory is what a worker's batches take, as fetched, decompressed and made
 // into records, bytes.
-const workerMemory = 100 << 20
+const workerMemory = 80 << 20
 
 // limitMemory has the collector keep the process within what it was given, where
 // it would let garbage take as much as all that is used. GOMEMLIMIT, if set, says

@@ -18,7 +18,7 @@ func TestMemoryLimit(t *testing.T) {
 	}
 	t.Setenv("GOMEMLIMIT", "")
 	limitMemory(256<<20, 2)
-	if got, want := debug.SetMemoryLimit(-1), int64(392<<20); got != want {
+	if got, want := debug.SetMemoryLimit(-1), int64(352<<20); got != want {
 		t.Errorf("the limit is %d, want %d", got, want)
 	}
 }

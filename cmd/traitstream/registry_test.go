@@ -83,7 +83,7 @@ func (r *realRegistry) versions(subject string) []int {
 	r.t.Helper()
 	versions, err := r.client().SubjectVersions(r.t.Context(), subject)
 	var answer *sr.ResponseError
-	if err != nil && !(errors.As(err, &answer) && answer.StatusCode == http.StatusNotFound) {
+	if err != nil && (!errors.As(err, &answer) || answer.StatusCode != http.StatusNotFound) {
 		r.t.Fatal(err)
 	}
 	return versions

@@ -257,7 +257,7 @@ func TestSchema(t *testing.T) {
 		Schema: `{"type":"record","name":"I","fields":[{"name":"f","type":"Flag"}]}`, Type: sr.TypeAvro,
 		References: []sr.SchemaReference{{Name: "Flag", Subject: "flag", Version: 1}},
 	})
-	w.SeedSchema("d", 1, 9, avroSchema(`{"type":"recrod"}`))
+	w.SeedSchema("d", 1, 9, avroSchema(`{"type":"nothing"}`))
 	c := w.client(Options{})
 	for number, want := range map[int32]string{5: "", 8: "", 6: "not Avro", 9: "reading an Avro schema", 10: "does not know it"} {
 		for range 3 {
