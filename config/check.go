@@ -35,6 +35,7 @@ func (r *reader) check() {
 	if r.config.Kafka.SASL != nil {
 		r.checkSASL(*r.config.Kafka.SASL)
 	}
+	r.checkRegistry()
 	if r.given("kafka.tls.cert") != r.given("kafka.tls.key") {
 		r.problem(r.place("kafka.tls"), "kafka.tls needs cert and key together, or neither")
 	}

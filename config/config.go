@@ -13,6 +13,7 @@
 package config
 
 import (
+	"slices"
 	"time"
 
 	"traitstream/impression"
@@ -27,6 +28,7 @@ type Config struct {
 	Traits    []trait.Definition // at least one
 	Set       *trait.Set         // Traits, compiled
 	Output    Output
+	Registry  SchemaRegistry
 	State     State
 	Processor Processor
 	HTTP      HTTP
@@ -55,6 +57,12 @@ func (c *Config) ControlTopic() string { return c.App + controlSuffix }
 // DeadLetterTopic returns the name of the topic of what could not be processed.
 func (c *Config) DeadLetterTopic() string { return c.App + deadLettersSuffix }
 
+// UsesAvro tells whether something is read or written in Avro.
+func (c *Config) UsesAvro() bool {
+	return c.Output.Format == Avro ||
+		slices.ContainsFunc(c.Sources, func(s Source) bool { return s.Format == impression.Avro })
+}
+
 // Kafka tells how to reach the brokers.
 type Kafka struct {
 	Brokers           []string // at least one, host or host:port
@@ -70,7 +78,7 @@ type TLS struct {
 }
 
 // Source is a topic to read and where a partition without a committed offset
-// starts. Its format is one of impression.Formats.
+// starts. Its format is one of impression.Formats, or impression.Avro.
 type Source struct {
 	impression.Source
 	From From
@@ -83,9 +91,16 @@ type From struct {
 	At     time.Time // zero: none
 }
 
+// The formats of the traits topic.
+const (
+	JSON = "json"
+	Avro = "avro"
+)
+
 // Output is the traits topic.
 type Output struct {
 	Topic      string
+	Format     string            // JSON or Avro
 	Partitions int32             // number of tasks, to 10,000; 0: as many as the largest source has
 	Config     map[string]string // of the topic, when it is created
 }

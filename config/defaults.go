@@ -22,7 +22,9 @@ func defaults() *Config {
 			Format:   impression.Auto,
 			Identity: impression.User,
 		}}},
-		State: State{Dir: "traitstream-data", Memory: 256 << 20, KeepRevoked: time.Hour},
+		Output:   Output{Format: JSON},
+		Registry: SchemaRegistry{URLs: []string{"http://127.0.0.1:8081"}, TLS: &TLS{}, Timeout: 30 * time.Second},
+		State:    State{Dir: "traitstream-data", Memory: 256 << 20, KeepRevoked: time.Hour},
 		Processor: Processor{
 			CommitInterval: 100 * time.Millisecond,
 			FlushInterval:  30 * time.Second,
@@ -41,6 +43,10 @@ func (r *reader) complete() {
 	}
 	if !r.given("kafka.sasl") {
 		c.Kafka.SASL = nil
+	}
+	c.Registry.Named = r.given("schema_registry")
+	if !r.given("schema_registry.tls") {
+		c.Registry.TLS = nil
 	}
 	if c.Output.Topic == "" {
 		c.Output.Topic = c.App + "-traits"

@@ -110,6 +110,10 @@ func dump(t *testing.T, config *Config) string {
 		show("trait", []any{d.Name.String(), d.Description, d.Event, d.Property, d.NotServed.String(), len(d.Where), len(d.Any)})
 	}
 	show("output", config.Output)
+	if registry := config.Registry; config.Output.Format == Avro {
+		show("registry", registry)
+		show("secrets", []string{registry.Password, registry.Token})
+	}
 	show("state", config.State)
 	show("processor", config.Processor)
 	show("http", config.HTTP)

@@ -77,6 +77,9 @@ func webAddress(text string) error {
 	if err != nil || at.Scheme != "http" && at.Scheme != "https" || at.Host == "" {
 		return errors.New("it must be a URL that begins with http:// or https://")
 	}
+	if at.User != nil {
+		return errors.New("a URL that holds a user would be printed; use the keys user and password")
+	}
 	return nil
 }
 

@@ -48,8 +48,14 @@ func (r *reader) settings() map[string]setting {
 		"output.partitions": r.numberInto(0, 10000, func(v int64) { c.Output.Partitions = int32(v) }),
 		"output.config":     {structure, func(n *yaml.Node, path string) { c.Output.Config = r.words(n, path) }},
 
-		// Only Avro uses the registry. The address is checked all the same.
-		"schema_registry.url": r.textInto(new(string), webAddress),
+		"schema_registry.url":      {list, r.registryURLs},
+		"schema_registry.user":     r.textInto(&c.Registry.User, notEmpty),
+		"schema_registry.password": r.textInto(&c.Registry.Password, notEmpty),
+		"schema_registry.token":    r.textInto(&c.Registry.Token, notEmpty),
+		"schema_registry.tls.ca":   r.pathInto(&c.Registry.TLS.CA),
+		"schema_registry.tls.cert": r.pathInto(&c.Registry.TLS.Cert),
+		"schema_registry.tls.key":  r.pathInto(&c.Registry.TLS.Key),
+		"schema_registry.timeout":  r.durationInto(&c.Registry.Timeout, time.Second, 10*time.Minute),
 
 		"state.dir":          r.pathInto(&c.State.Dir),
 		"state.memory":       r.sizeInto(&c.State.Memory, 32<<20, 1<<40),
@@ -90,7 +96,7 @@ func (r *reader) section(n *yaml.Node, prefix string, settings map[string]settin
 	}
 	// A section whose keys are all commented out is an empty one, but for tls,
 	// which is on by being there.
-	if n.ShortTag() == "!!null" && prefix != "kafka.tls." {
+	if n.ShortTag() == "!!null" && prefix != "kafka.tls." && prefix != "schema_registry.tls." {
 		return
 	}
 	path, _ := strings.CutSuffix(prefix, ".")
@@ -172,7 +178,7 @@ func (r *reader) replicationFactor(n *yaml.Node, path string) {
 }
 
 func (r *reader) outputFormat(n *yaml.Node, path string) {
-	r.choice(n, path, []string{"json"}, "avro")
+	r.config.Output.Format, _ = r.choice(n, path, []string{JSON, Avro})
 }
 
 func (r *reader) booleanInto(to *bool) setting {

@@ -67,7 +67,7 @@ func (r *reader) sourceFormat(n *yaml.Node, source *Source) {
 	for _, format := range impression.Formats() {
 		names = append(names, string(format))
 	}
-	format, _ := r.choice(n, "format", names, "avro")
+	format, _ := r.choice(n, "format", append(names, string(impression.Avro)))
 	source.Format = impression.Format(format)
 }
 

@@ -61,3 +61,18 @@ func appendHeads(b, value []byte, g *group) []byte {
 func (e *Element) Offset() int {
 	return e.raw.start
 }
+
+// StandFor makes record what Raw and Bytes return: a record that is no JSON, from
+// which the element was made as the only one.
+func (e *Element) StandFor(record []byte) {
+	e.raw = raw{value: record, end: len(record), alone: true}
+}
+
+// RefuseRecord returns the element of a record that can't be decoded at all.
+func RefuseRecord(topic string, record []byte, reason Reason, message string) Element {
+	var e Element
+	e.Impression.Topic = topic
+	e.refuse(reason, message)
+	e.StandFor(record)
+	return e
+}

@@ -18,7 +18,7 @@ func shapeOf(f Format) shape {
 	switch f {
 	case Segment:
 		return segment
-	case SplitWebhook, SplitExport:
+	case SplitWebhook, SplitExport, Avro:
 		return flat
 	case SplitListener:
 		return listener

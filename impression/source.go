@@ -14,7 +14,11 @@ const (
 	SplitExport       Format = "split-export"
 )
 
-// Formats lists every format, Auto first.
+// Avro is the shape of the webhook and the export in Avro. Decoded here is the
+// JSON that a record is turned into.
+const Avro Format = "avro"
+
+// Formats lists every format of JSON, Auto first.
 func Formats() []Format {
 	return []Format{Auto, Segment, SplitWebhook, SplitListener, SplitSynchronizer, SplitBulk, SplitExport}
 }

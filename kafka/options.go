@@ -39,7 +39,7 @@ func Options(c config.Kafka) ([]kgo.Opt, error) {
 		kgo.DisableClientMetrics(),
 	}
 	if c.TLS != nil {
-		t, err := tlsConfig(*c.TLS)
+		t, err := TLS("kafka.tls", *c.TLS)
 		if err != nil {
 			return nil, err
 		}
@@ -55,25 +55,27 @@ func Options(c config.Kafka) ([]kgo.Opt, error) {
 	return opts, nil
 }
 
-func tlsConfig(c config.TLS) (*tls.Config, error) {
+// TLS reads the files of a section of the configuration, by whose name an error
+// calls them.
+func TLS(section string, c config.TLS) (*tls.Config, error) {
 	t := &tls.Config{MinVersion: tls.VersionTLS12}
 	if c.CA != "" {
 		pem, err := os.ReadFile(c.CA)
 		if err != nil {
-			return nil, fmt.Errorf("reading kafka.tls.ca: %w", err)
+			return nil, fmt.Errorf("reading %s.ca: %w", section, err)
 		}
 		t.RootCAs = x509.NewCertPool()
 		if !t.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("reading kafka.tls.ca: %s holds no certificate in PEM form", c.CA)
+			return nil, fmt.Errorf("reading %s.ca: %s holds no certificate in PEM form", section, c.CA)
 		}
 	}
 	if (c.Cert == "") != (c.Key == "") {
-		return nil, errors.New("kafka.tls needs both cert and key, or neither")
+		return nil, fmt.Errorf("%s needs both cert and key, or neither", section)
 	}
 	if c.Cert != "" {
 		pair, err := tls.LoadX509KeyPair(c.Cert, c.Key)
 		if err != nil {
-			return nil, fmt.Errorf("reading kafka.tls.cert and kafka.tls.key: %w", err)
+			return nil, fmt.Errorf("reading %s.cert and %s.key: %w", section, section, err)
 		}
 		t.Certificates = []tls.Certificate{pair}
 	}

@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"traitstream/schemas/avro"
 	"traitstream/state"
 )
 
@@ -26,7 +27,8 @@ func retriable(err error) bool {
 		errors.Is(err, kerr.InvalidProducerIDMapping), errors.Is(err, kerr.TransactionAbortable),
 		errors.Is(err, kerr.OperationNotAttempted), errors.Is(err, kerr.OutOfOrderSequenceNumber),
 		errors.Is(err, kerr.UnknownProducerID), errors.Is(err, kerr.UnknownServerError), errors.Is(err, kerr.ConcurrentTransactions),
-		errors.Is(err, errRelearned), errors.Is(err, errRecreated), errors.Is(err, errUnread), errors.Is(err, errNotOwner), errors.Is(err, state.ErrTaken):
+		errors.Is(err, errRelearned), errors.Is(err, errRecreated), errors.Is(err, errUnread), errors.Is(err, errNotOwner), errors.Is(err, state.ErrTaken),
+		errors.Is(err, avro.ErrAway):
 		return true
 	case errors.As(err, &ke):
 		return ke.Retriable

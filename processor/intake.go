@@ -11,6 +11,7 @@ import (
 	"traitstream/impression"
 	"traitstream/kafka"
 	"traitstream/schemas"
+	"traitstream/schemas/avro"
 	"traitstream/state"
 	"traitstream/trait"
 )
@@ -41,9 +42,9 @@ type intake struct {
 	tally     *tally
 	out       *outbox
 	state     *state.Overlay
-	decoders  map[string]*impression.Decoder // by source
-	topic     string                         // the last one that a decoder was wanted of
-	last      *impression.Decoder            // its decoder, or nil
+	decoders  map[string]*schemas.Decoder // by source
+	topic     string                      // the last one that a decoder was wanted of
+	last      *schemas.Decoder            // its decoder, or nil
 	matcher   *trait.Matcher
 	maxAhead  int64 // ms
 	elements  []impression.Element
@@ -58,14 +59,14 @@ type intake struct {
 func newIntake(o *Options, t *tally, out *outbox, s *state.Overlay) *intake {
 	in := &intake{
 		o: o, tally: t, out: out, state: s,
-		decoders: map[string]*impression.Decoder{},
+		decoders: map[string]*schemas.Decoder{},
 		matcher:  o.Traits.NewMatcher(),
 		maxAhead: o.Config.Processor.MaxClockAhead.Milliseconds(),
 		best:     results,
 		mixed:    trait.NewEnvironments(),
 	}
 	for _, s := range o.Config.Sources {
-		in.decoders[s.Topic] = impression.NewDecoder(s.Source, o.Traits.Filter())
+		in.decoders[s.Topic] = schemas.NewDecoder(s.Source, o.Traits.Filter(), o.Schemas)
 	}
 	return in
 }
@@ -111,8 +112,11 @@ func (in *intake) decode(records []*kgo.Record) (int, error) {
 			in.foreign(&a)
 			continue
 		}
-		d := in.decoder(a.place.Topic)
-		in.elements = d.Decode(in.elements[:0], r.Value)
+		var err error
+		d := in.decoder(a.place.Topic, r)
+		if in.elements, err = d.Decode(in.elements[:0], r.Value, schemaHeader(d, r)); err != nil {
+			return i, fmt.Errorf("decoding %s, partition %d, offset %d: %w", r.Topic, r.Partition, r.Offset, err)
+		}
 		for j := range in.elements {
 			in.element(&a, &in.elements[j])
 		}
@@ -186,21 +190,47 @@ func (in *intake) foreign(a *arrival) {
 	in.out.deadLetter(a, letter{place: a.place, value: a.record.Value, stage: "decode", reason: impression.Malformed, message: a.foreign})
 }
 
-// decoder returns that of a source. A forwarded record may come from a source
-// that has left the configuration since; it is read by its shape.
-func (in *intake) decoder(topic string) *impression.Decoder {
+// decoder returns that of a source, of which a record is at hand.
+func (in *intake) decoder(topic string, r *kgo.Record) *schemas.Decoder {
 	if in.last != nil && topic == in.topic {
 		return in.last
 	}
 	d := in.decoders[topic]
 	if d == nil {
-		d = impression.NewDecoder(impression.Source{
-			Topic: topic, Format: impression.Auto, Identity: impression.User,
-		}, in.o.Traits.Filter())
+		d = schemas.NewDecoder(formerSource(topic, r), in.o.Traits.Filter(), in.o.Schemas)
 		in.decoders[topic] = d
 	}
 	in.topic, in.last = topic, d
 	return d
+}
+
+// formerSource is how a source is read that has left the configuration since a
+// record of it was forwarded: by its shape.
+func formerSource(topic string, r *kgo.Record) impression.Source {
+	src := impression.Source{Topic: topic, Format: impression.Auto, Identity: impression.User}
+	if _, _, ok := avro.Split(r.Value, header(r, avro.HeaderValueSchema)); ok {
+		src.Format = impression.Avro
+	}
+	return src
+}
+
+// schemaHeader returns the header that tells a value's schema, where the decoder
+// has a use for it.
+func schemaHeader(d *schemas.Decoder, r *kgo.Record) []byte {
+	if !d.WantsHeader() {
+		return nil
+	}
+	return header(r, avro.HeaderValueSchema)
+}
+
+// header returns the last header of a name, nil if there is none.
+func header(r *kgo.Record, name string) []byte {
+	for i := len(r.Headers) - 1; i >= 0; i-- {
+		if r.Headers[i].Key == name {
+			return r.Headers[i].Value
+		}
+	}
+	return nil
 }
 
 // element decides about one element of a record: dead letter, skipped, not

@@ -31,9 +31,11 @@ func BenchmarkIntake(b *testing.B) {
 	for i := range events {
 		records = append(records, benchRecord(i))
 	}
-	d := in.decoder(records[0].Topic)
+	d := in.decoder(records[0].Topic, records[0])
 	for _, r := range records {
-		in.elements = d.Decode(in.elements, r.Value)
+		if in.elements, err = d.Decode(in.elements, r.Value, nil); err != nil {
+			b.Fatal(err)
+		}
 	}
 	elements := in.elements
 	in.elements = nil
@@ -47,7 +49,9 @@ func BenchmarkIntake(b *testing.B) {
 			if err := in.meet(records[i%events], &a); err != nil {
 				b.Fatal(err)
 			}
-			in.elements = in.decoder(a.place.Topic).Decode(in.elements[:0], a.record.Value)
+			if in.elements, err = in.decoder(a.place.Topic, a.record).Decode(in.elements[:0], a.record.Value, nil); err != nil {
+				b.Fatal(err)
+			}
 			in.element(&a, &in.elements[0])
 		}
 	})

@@ -1,7 +1,7 @@
 package processor
 
 import (
-	"traitstream/impression"
+	"traitstream/schemas"
 	"traitstream/trait"
 )
 
@@ -51,10 +51,13 @@ func (in *intake) undo(s *sighting) {
 	}
 	source, ok := sourceOf(in.o.Config, a.place.Topic)
 	if !ok {
-		source.Format, source.Identity = impression.Auto, impression.User
+		source.Source = formerSource(a.place.Topic, s.record)
 	}
-	d := impression.NewDecoder(source.Source, in.o.Traits.Filter())
-	elements := d.Decode(nil, s.record.Value)
+	d := schemas.NewDecoder(source.Source, in.o.Traits.Filter(), in.o.Schemas)
+	elements, err := d.Decode(nil, s.record.Value, schemaHeader(d, s.record))
+	if err != nil {
+		return // as above: its schema is known
+	}
 	in.refuse(&a, s.facts.Place, &elements[s.index], "emit", tooLarge,
 		"its change is larger than the traits topic or the changelog takes (max.message.bytes)")
 }

@@ -36,6 +36,7 @@ type outbox struct {
 	o       *Options
 	tally   *tally
 	app     []byte
+	changes *schemas.ChangeWriter
 	records []*kgo.Record
 	slab    slab
 	arena   []byte // keys, values and headers
@@ -57,6 +58,7 @@ type outbox struct {
 // nil for the first: they may have changed since the process has started.
 func newOutbox(o *Options, t *tally, before *outbox) *outbox {
 	out := &outbox{o: o, tally: t, app: []byte(o.Config.App), limits: map[string]int32{}, next: map[int32]int64{}}
+	out.changes = schemas.NewChangeWriter(o.Avro)
 	out.traitsTimes, out.inboxTimes = timeLimitsOf(o.Topics.Traits), timeLimitsOf(o.Topics.Inbox)
 	if before != nil {
 		out.limits = maps.Clone(before.limits)
@@ -88,7 +90,7 @@ func (b *outbox) change(task int32, key trait.Key, rec *trait.Record) bool {
 	id := trait.ChangeID(b.o.Config.App, key, e)
 	mark := len(b.arena)
 	var r schemas.ChangeRecord
-	b.arena, r = schemas.AppendChange(b.arena, key, e, id)
+	b.arena, r = b.changes.Append(b.arena, key, e, id)
 	if len(r.Key)+len(r.Value)+recordOverhead > b.traitsLimit {
 		b.arena = b.arena[:mark]
 		return false

@@ -25,11 +25,14 @@ import (
 
 	"traitstream/config"
 	"traitstream/kafka"
+	"traitstream/schemas"
+	"traitstream/schemas/avro"
 	"traitstream/state"
 	"traitstream/trait"
 )
 
-// Options are what a Processor works with. All but HTTP and Leave are required.
+// Options are what a Processor works with. All but Avro, Schemas, HTTP and Leave
+// are required.
 type Options struct {
 	Config  *config.Config
 	Traits  *trait.Set
@@ -41,6 +44,10 @@ type Options struct {
 	Log     *slog.Logger
 	// Instance names the process's seats in the group.
 	Instance *Instance
+	// Avro is how the traits topic is written; nil: in JSON.
+	Avro *schemas.Avro
+	// Schemas finds those of sources in Avro; nil where there never was one.
+	Schemas avro.Lookup
 	// HTTP is host:port where others reach the process, for them to know.
 	HTTP string
 	// Leave gives up the seats when Run ends, instead of keeping them for a

@@ -12,6 +12,7 @@ import (
 
 	"traitstream/kafka"
 	"traitstream/processor/group"
+	"traitstream/schemas/avro"
 	"traitstream/state"
 )
 
@@ -144,6 +145,8 @@ var errSeatTaken = errors.New("another process has taken this one's seat in the 
 // worker that stood still, and by the broker when a transaction took too long.
 func (w *worker) explain(ctx context.Context, err error) error {
 	switch {
+	case errors.Is(err, avro.ErrAway):
+		return err // no broker has told it
 	case errors.Is(err, kerr.FencedInstanceID):
 		return fmt.Errorf("%w (seat %s, folder %s): %w", errSeatTaken, w.seatName, w.o.Config.State.Dir, err)
 	case errors.Is(err, kerr.ProducerFenced), errors.Is(err, kerr.InvalidProducerEpoch):

@@ -3,6 +3,10 @@ package schemas
 import (
 	"testing"
 
+	hamba "github.com/hamba/avro/v2"
+
+	"traitstream/impression"
+	"traitstream/schemas/avro"
 	"traitstream/trait"
 )
 
@@ -32,6 +36,56 @@ func BenchmarkChange(b *testing.B) {
 		}
 		b.ReportMetric(float64(len(dst)), "bytes")
 	})
+}
+
+// The same record in Avro.
+func BenchmarkAvroChange(b *testing.B) {
+	k, r := example()
+	id := trait.ChangeID("traitstream", k, &r.Emitted)
+	w := NewChangeWriter(NewAvro(1, 2, nil))
+	var dst []byte
+	b.ReportAllocs()
+	for b.Loop() {
+		dst, _ = w.Append(dst[:0], k, &r.Emitted, id)
+	}
+	b.ReportMetric(float64(len(dst)), "bytes")
+}
+
+// An impression in Avro, beside the same in JSON.
+func BenchmarkAvroSource(b *testing.B) {
+	body, err := hamba.Marshal(hamba.MustParse(webhookAvro), map[string]any{
+		"key": map[string]any{"string": "user-1042"}, "split": "back_end_roll_algorithm", "treatment": "on", "time": int64(1772446530123),
+		"label": map[string]any{"string": "default rule"}, "environmentName": map[string]any{"string": "Production"},
+		"splitVersionNumber": int64(1665436973467), "sdk": "go-6.5.2", "properties": map[string]any{"plan": map[string]any{"string": "pro"}},
+	})
+	if err != nil {
+		b.Fatal(err)
+	}
+	value := append(avro.AppendPrefix(nil, 1), body...)
+	text, ok, err := AppendFacts(nil, value, nil, registered(webhookAvro))
+	if err != nil || !ok {
+		b.Fatal(ok, err)
+	}
+	src := avroSource()
+	for _, c := range []struct {
+		format impression.Format
+		value  []byte
+	}{{impression.Avro, value}, {impression.SplitWebhook, text}} {
+		b.Run(string(c.format), func(b *testing.B) {
+			src.Format = c.format
+			d := NewDecoder(src, sourceFilter, registered(webhookAvro))
+			var elements []impression.Element
+			b.ReportAllocs()
+			for i := 0; b.Loop(); i++ {
+				if i%1000 == 0 {
+					d.Reset()
+				}
+				if elements, err = d.Decode(elements[:0], c.value, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+		})
+	}
 }
 
 func BenchmarkState(b *testing.B) {

@@ -28,8 +28,13 @@ func golden(t *testing.T, file string, got []byte) {
 	}
 }
 
-// The bytes of the traits topic are those that subscribers know.
-func TestGoldenChanges(t *testing.T) {
+type goldenChange struct {
+	key trait.Key
+	e   *trait.Emission
+}
+
+// goldenChanges are the changes whose bytes are kept.
+func goldenChanges() []goldenChange {
 	plainKey, plain := example()
 	oddKey := trait.Key{
 		Identity: impression.Anonymous,
@@ -43,11 +48,13 @@ func TestGoldenChanges(t *testing.T) {
 			Place: trait.Place{Topic: "t", Partition: 0, Offset: 1 << 53, Index: 0, Timestamp: 5},
 		},
 	}
+	return []goldenChange{{plainKey, &plain.Emitted}, {oddKey, &odd}}
+}
+
+// The bytes of the traits topic are those that subscribers know.
+func TestGoldenChanges(t *testing.T) {
 	var out []byte
-	for _, c := range []struct {
-		key trait.Key
-		e   *trait.Emission
-	}{{plainKey, &plain.Emitted}, {oddKey, &odd}} {
+	for _, c := range goldenChanges() {
 		out = append(AppendKey(out, c.key), '\n')
 		out = append(AppendValue(out, c.key, c.e, trait.ChangeID("traitstream", c.key, c.e)), '\n')
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"traitstream/kafka"
 	"traitstream/schemas"
+	"traitstream/schemas/avro"
 	"traitstream/trait"
 )
 
@@ -24,8 +26,11 @@ func (p *pass) readTraits(ctx context.Context) error {
 // change takes a record of the traits topic.
 func (p *pass) change(r *kgo.Record) error {
 	p.changes.Add(1)
-	key, err := schemas.DecodeKey(r.Key)
-	if err != nil || !bytes.Equal(schemas.AppendKey(nil, key), r.Key) {
+	key, err := p.keyOf(r.Key)
+	if errors.Is(err, avro.ErrAway) {
+		return err
+	}
+	if err != nil {
 		p.differRecord(at(r, WrongRecord, fmt.Sprintf("%q is not the key of a trait in canonical form", r.Key)))
 		return nil //nolint:nilerr // it is a difference, not a failure
 	}
@@ -33,23 +38,45 @@ func (p *pass) change(r *kgo.Record) error {
 		p.misplaced(r, key, task)
 		return nil
 	}
+	value, unreadable := p.valueOf(r.Value)
+	if errors.Is(unreadable, avro.ErrAway) {
+		return unreadable
+	}
 	id := schemas.AppendStateKey(nil, key)
 	ev := p.of(p.shards[r.Partition], id)
 	if ev == nil {
 		return nil
 	}
-	if kind, wrong := p.follow(ev, key, r); wrong != "" && ev.fault == nil {
+	if kind, wrong := p.follow(ev, key, r, value, unreadable); wrong != "" && ev.fault == nil {
 		fault := at(r, kind, wrong)
 		ev.fault = &fault
 	}
 	return nil
 }
 
+// keyOf reads a key, which must have the bytes that it would be written with:
+// compaction compares them.
+func (p *pass) keyOf(data []byte) (trait.Key, error) {
+	text, again := data, func(k trait.Key) []byte { return schemas.AppendKey(nil, k) }
+	if a := p.o.Avro; a != nil {
+		var err error
+		if text, err = a.Key(data); err != nil {
+			return trait.Key{}, err
+		}
+		again = func(k trait.Key) []byte { return a.AppendKey(nil, k) }
+	}
+	key, err := schemas.DecodeKey(text)
+	if err == nil && !bytes.Equal(again(key), data) {
+		err = errors.New("not in canonical form")
+	}
+	return key, err
+}
+
 // follow makes a record the last one that the traits topic says of a trait, and
 // tells what is wrong with it, if something is.
-func (p *pass) follow(ev *evidence, key trait.Key, r *kgo.Record) (kind Kind, wrong string) {
+func (p *pass) follow(ev *evidence, key trait.Key, r *kgo.Record, value []byte, unreadable error) (kind Kind, wrong string) {
 	last := ev.sent
-	e, id, wrong := p.parse(key, r)
+	e, id, wrong := p.parse(key, r, value, unreadable)
 	if r.Value != nil && e.Value == nil {
 		ev.unreadable = true
 		return WrongRecord, wrong
@@ -57,7 +84,7 @@ func (p *pass) follow(ev *evidence, key trait.Key, r *kgo.Record) (kind Kind, wr
 	ev.sent = sent{
 		known: true, value: string(e.Value), seenAt: e.SeenAt, from: placeOf(&e.Facts.Place), at: r.Offset, id: id,
 		count: last.count + 1, sum: p.chain(last.sum, string(e.Value), placeOf(&e.Facts.Place)),
-		digest: p.digest(r.Value, e.Reason, id),
+		digest: p.digest(value, e.Reason, id),
 	}
 	e.Removes = last.id
 	switch {
@@ -91,9 +118,10 @@ func (p *pass) hasID(key trait.Key, e *trait.Emission, id [16]byte, ev *evidence
 // reasons are those of removals.
 var reasons = []string{"forgotten", "expired", "definition_removed", "not_served"}
 
-// parse reads a record of the traits topic; of a removal only the reason. It
-// returns no value where that can't be read.
-func (p *pass) parse(key trait.Key, r *kgo.Record) (e trait.Emission, id [16]byte, wrong string) {
+// parse reads a record of the traits topic, whose value is given as JSON unless it
+// is unreadable; of a removal only the reason. It returns no value where that
+// can't be read.
+func (p *pass) parse(key trait.Key, r *kgo.Record, value []byte, unreadable error) (e trait.Emission, id [16]byte, wrong string) {
 	n, err := hex.Decode(id[:], header(r, schemas.HeaderChangeID, 2*len(id)))
 	app := header(r, schemas.HeaderApp, 1<<10)
 	switch {
@@ -109,7 +137,10 @@ func (p *pass) parse(key trait.Key, r *kgo.Record) (e trait.Emission, id [16]byt
 		}
 		return e, id, wrong
 	}
-	c, err := schemas.DecodeValue(r.Value)
+	if unreadable != nil {
+		return e, id, unreadable.Error()
+	}
+	c, err := schemas.DecodeValue(value)
 	switch {
 	case err != nil:
 		return e, id, err.Error()
@@ -120,6 +151,14 @@ func (p *pass) parse(key trait.Key, r *kgo.Record) (e trait.Emission, id [16]byt
 		wrong = "value and key tell of two traits"
 	}
 	return c.Emission, id, wrong
+}
+
+// valueOf returns a value as JSON writes it.
+func (p *pass) valueOf(data []byte) ([]byte, error) {
+	if p.o.Avro == nil {
+		return data, nil
+	}
+	return p.o.Avro.Value(data)
 }
 
 // header returns the last header of a name, nil if there is none or if it is

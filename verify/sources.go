@@ -3,6 +3,7 @@ package verify
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strconv"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -11,6 +12,7 @@ import (
 	"traitstream/internal/oracle"
 	"traitstream/kafka"
 	"traitstream/schemas"
+	"traitstream/schemas/avro"
 	"traitstream/trait"
 )
 
@@ -76,8 +78,7 @@ func (p *pass) readInput(ctx context.Context, in *input, reached func(int64)) er
 		err := kafka.ReadPartition(ctx, p.o.Client, in.topic, in.number, next, in.end, func(r *kgo.Record) error {
 			next = r.Offset + 1
 			reached(r.Offset)
-			p.record(in, r)
-			return nil
+			return p.record(in, r)
 		})
 		if err == nil {
 			reached(in.end)
@@ -92,16 +93,36 @@ func (p *pass) readInput(ctx context.Context, in *input, reached func(int64)) er
 }
 
 // record takes a record of a source.
-func (p *pass) record(in *input, r *kgo.Record) {
+func (p *pass) record(in *input, r *kgo.Record) error {
 	timestamp := r.Timestamp.UnixMilli()
+	value, err := p.inJSON(in.topic, r)
+	if err != nil {
+		return err
+	}
 	all, elements := oracle.Look(p.sources[in.topic], p.defs, p.ahead, oracle.Record{
-		Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: timestamp, Value: r.Value,
+		Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: timestamp, Value: value,
 	})
 	p.records.Add(1)
 	p.impressions.Add(int64(elements))
 	for _, s := range all {
 		p.sight(in, s, timestamp)
 	}
+	return nil
+}
+
+// inJSON returns a source's record as JSON; what can't be read in Avro is none.
+func (p *pass) inJSON(topic string, r *kgo.Record) ([]byte, error) {
+	if p.sources[topic].Format != string(impression.Avro) || r.Value == nil {
+		return r.Value, nil
+	}
+	text, ok, err := schemas.AppendFacts(nil, r.Value, header(r, avro.HeaderValueSchema, 1<<10), p.o.Schemas)
+	if err != nil {
+		return nil, fmt.Errorf("decoding %s, partition %d, offset %d: %w", r.Topic, r.Partition, r.Offset, err)
+	}
+	if !ok {
+		return []byte{0}, nil
+	}
+	return text, nil
 }
 
 var identities = map[string]impression.Identity{

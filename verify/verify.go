@@ -13,6 +13,8 @@ import (
 	"traitstream/config"
 	"traitstream/internal/oracle"
 	"traitstream/kafka"
+	"traitstream/schemas"
+	"traitstream/schemas/avro"
 	"traitstream/state"
 )
 
@@ -27,7 +29,11 @@ type Options struct {
 	Client *kgo.Client
 	Store  *state.Store // local state to compare too; may be nil
 	Tasks  []int32      // which to verify; none: all
-	Memory int64        // bound for what a pass keeps, in bytes; 0: DefaultMemory
+	// Avro reads the traits topic; nil: it is in JSON.
+	Avro *schemas.Avro
+	// Schemas finds those of sources in Avro; nil where there is none.
+	Schemas avro.Lookup
+	Memory  int64 // bound for what a pass keeps, in bytes; 0: DefaultMemory
 	// Progress may be nil. It is told how many offsets of a stage are read, from
 	// several goroutines.
 	Progress func(stage string, done, total int64)

@@ -18,6 +18,8 @@ import (
 	"traitstream/config"
 	"traitstream/kafka"
 	"traitstream/processor"
+	"traitstream/schemas"
+	"traitstream/schemas/avro"
 	"traitstream/state"
 	"traitstream/trait"
 )
@@ -91,6 +93,8 @@ type app struct {
 	registry *prometheus.Registry
 	log      *slog.Logger
 	instance *processor.Instance
+	avro     *schemas.Avro // how the traits topic is written; nil: in JSON
+	schemas  avro.Lookup
 }
 
 // appOptions are how a command wants its app.
@@ -120,6 +124,14 @@ func newApp(ctx context.Context, cfg *config.Config, log *slog.Logger, o appOpti
 	}
 	for _, w := range a.topics.Warnings {
 		log.Warn(w)
+	}
+	r, err := newRegistry(cfg.Registry, log)
+	if err != nil {
+		return nil, err
+	}
+	a.schemas = r.Lookup(ctx)
+	if a.avro, err = claimOutput(ctx, cfg, a.conn.client, a.topics.Traits, r); err != nil {
+		return nil, err
 	}
 	if err := a.openState(ctx, o); err != nil {
 		return nil, err
@@ -198,6 +210,7 @@ func (a *app) processor(http string, leave bool, more ...kgo.Opt) *processor.Pro
 		Config: a.cfg, Traits: a.traits, Topics: a.topics, Store: a.store,
 		Client: a.conn.client, Connect: append(slices.Clone(a.conn.options), more...),
 		Metrics: processor.NewMetrics(a.registry), Log: a.log,
+		Avro: a.avro, Schemas: a.schemas,
 		Instance: a.instance, HTTP: http, Leave: leave,
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"traitstream/config"
+	"traitstream/impression"
 	"traitstream/ingest"
 	"traitstream/kafka"
 )
@@ -93,6 +94,9 @@ func demoConfig(given *config.Config, brokers []string) (*config.Config, error) 
 	}
 	source := given.Sources[0]
 	source.From = config.From{}
+	if source.Format == impression.Avro {
+		source.Format = impression.Auto // a file is none
+	}
 	cfg.Sources, cfg.Traits = []config.Source{source}, given.Traits
 	cfg.Kafka.Brokers = brokers
 	return cfg, nil

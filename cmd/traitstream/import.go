@@ -129,12 +129,19 @@ func pickSource(cfg *config.Config, topic string) (impression.Source, error) {
 		return impression.Source{}, usage("--topic: %s is a topic that the program writes, not a source", topic)
 	}
 	for _, s := range cfg.Sources {
-		if topic == "" || s.Topic == topic {
-			return s.Source, nil
+		if topic != "" && s.Topic != topic {
+			continue
 		}
+		if s.Format == impression.Avro {
+			return impression.Source{}, usage("%s is read as Avro, and import writes JSON; name another source by --topic", s.Topic)
+		}
+		return s.Source, nil
 	}
 	source := cfg.Sources[0].Source
 	source.Topic = topic
+	if source.Format == impression.Avro {
+		source.Format = impression.Auto
+	}
 	return source, nil
 }
 

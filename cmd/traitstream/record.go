@@ -18,11 +18,15 @@ import (
 
 // recordPrinter prints records, a line each.
 type recordPrinter struct {
-	out  *bufio.Writer
-	json bool
+	out   *bufio.Writer
+	json  bool
+	plain func(*kgo.Record) *kgo.Record // with what is Avro as JSON; nil: all as it is
 }
 
 func (p *recordPrinter) print(r *kgo.Record) error {
+	if p.plain != nil {
+		r = p.plain(r)
+	}
 	if p.json {
 		_, err := p.out.Write(recordJSON(r, r.Timestamp.UTC()))
 		return err

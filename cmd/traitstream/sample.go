@@ -11,6 +11,8 @@ import (
 	"traitstream/config"
 	"traitstream/impression"
 	"traitstream/kafka"
+	"traitstream/schemas"
+	"traitstream/schemas/avro"
 	"traitstream/trait"
 )
 
@@ -37,7 +39,7 @@ type sourceSample struct {
 
 // sampleSources looks at the newest records of each source, as far as it gets
 // in its time. The warning tells of environments that meet in one trait.
-func sampleSources(ctx context.Context, cl *kgo.Client, cfg *config.Config, topics *kafka.Topics) (all []sourceSample, warning string, err error) {
+func sampleSources(ctx context.Context, cl *kgo.Client, cfg *config.Config, topics *kafka.Topics, find avro.Lookup) (all []sourceSample, warning string, err error) {
 	limited, cancel := context.WithTimeout(ctx, sampleTime)
 	defer cancel()
 	environments := trait.NewEnvironments()
@@ -46,7 +48,7 @@ func sampleSources(ctx context.Context, cl *kgo.Client, cfg *config.Config, topi
 			sample:       sourceSample{topic: source.Topic, refused: map[impression.Reason]int64{}},
 			tasks:        topics.Tasks,
 			maxAhead:     cfg.Processor.MaxClockAhead,
-			decoder:      impression.NewDecoder(source.Source, cfg.Set.Filter()),
+			decoder:      schemas.NewDecoder(source.Source, cfg.Set.Filter(), find),
 			matcher:      cfg.Set.NewMatcher(),
 			environments: environments,
 			warning:      &warning,
@@ -63,7 +65,7 @@ type sampler struct {
 	sample       sourceSample
 	tasks        int32
 	maxAhead     time.Duration
-	decoder      *impression.Decoder
+	decoder      *schemas.Decoder
 	matcher      *trait.Matcher
 	environments *trait.Environments
 	warning      *string // where to put it
@@ -92,7 +94,10 @@ func (s *sampler) read(ctx context.Context, cl *kgo.Client) error {
 }
 
 func (s *sampler) record(r *kgo.Record) error {
-	elements := s.decoder.Decode(nil, r.Value)
+	elements, err := s.decoder.Decode(nil, r.Value, headerOf(r, avro.HeaderValueSchema))
+	if err != nil {
+		return err
+	}
 	for i := range elements {
 		e := &elements[i]
 		switch {

@@ -82,6 +82,11 @@ func (m *Main) tap(ctx context.Context, cfg *config.Config, o tapOptions) error 
 	}
 	out := bufio.NewWriterSize(m.Stdout, 64<<10)
 	p := &recordPrinter{out: out, json: m.format == "json"}
+	if cfg.UsesAvro() || cfg.Registry.Named {
+		if p.plain, err = m.avroReader(ctx, cfg); err != nil {
+			return err
+		}
+	}
 	if !o.untilEnd {
 		return m.follow(ctx, conn.options, o, p)
 	}

@@ -12,6 +12,7 @@ import (
 
 	"traitstream/config"
 	"traitstream/kafka"
+	"traitstream/schemas/registry"
 )
 
 func (m *Main) validateCommand() *cobra.Command {
@@ -105,7 +106,14 @@ func (m *Main) validateOnline(ctx context.Context, cfg *config.Config) error {
 	if lost != nil {
 		return lost // run fails with it too
 	}
-	samples, warning, err := sampleSources(ctx, conn.client, cfg, topics)
+	r, err := newRegistry(cfg.Registry, m.logger(m.Stderr))
+	if err != nil {
+		return err
+	}
+	if err := m.validateOutput(ctx, cfg, conn, topics, r); err != nil {
+		return err
+	}
+	samples, warning, err := sampleSources(ctx, conn.client, cfg, topics, r.Lookup(ctx))
 	if err != nil {
 		return err
 	}
@@ -113,6 +121,20 @@ func (m *Main) validateOnline(ctx context.Context, cfg *config.Config) error {
 		fmt.Fprintln(m.Stderr, "warning:", warning)
 	}
 	return m.printSamples(samples)
+}
+
+// validateOutput checks that the traits topic may be written as is configured. It
+// registers nothing.
+func (m *Main) validateOutput(ctx context.Context, cfg *config.Config, conn *connection, topics *kafka.Topics, r *registry.Client) error {
+	out, err := knownOutput(ctx, cfg, topics.Traits, r)
+	if registry.IsUnknown(err) {
+		fmt.Fprintf(m.Stderr, "the schemas of %s are not registered; run registers them\n", topics.Traits.Name)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return checkOutput(ctx, conn.client, topics.Traits, out)
 }
 
 // topicState is what validate says of one of the program's topics.

@@ -69,6 +69,14 @@ func (m *Main) verify(ctx context.Context, cfg *config.Config, o verifyOptions) 
 	if err != nil {
 		return err
 	}
+	r, err := newRegistry(cfg.Registry, m.logger(m.Stderr))
+	if err != nil {
+		return err
+	}
+	written, err := knownOutput(ctx, cfg, topics.Traits, r)
+	if err != nil {
+		return err
+	}
 	store, absent, err := openLocal(ctx, cfg, conn)
 	if err != nil {
 		return err
@@ -88,6 +96,7 @@ func (m *Main) verify(ctx context.Context, cfg *config.Config, o verifyOptions) 
 	err = m.newMeter("verifying", m.newScreen()).during(ctx, progress.reading, func() (err error) {
 		report, err = verify.Run(ctx, verify.Options{
 			Config: cfg, Topics: topics, Client: conn.client, Store: store, Tasks: o.tasks,
+			Avro: written, Schemas: r.Lookup(ctx),
 			Memory: o.memory << 20, Progress: progress.reached,
 		}, p.difference)
 		return err

@@ -15,7 +15,7 @@ import "time"
 // Source tells how the records of a topic are read.
 type Source struct {
 	Topic  string
-	Format string // auto, or one of the six shapes
+	Format string // auto, one of the six shapes, or avro
 	// Identity is that of Split's own shapes: user, anonymous, or empty to skip.
 	Identity string
 	// ByTrafficType, where not nil, gives the identity by trafficTypeId, and

@@ -58,7 +58,7 @@ func decodeOne(src Source, events map[string]bool, one piece) []element {
 		all = decodeSynchronizer(src, one)
 	case "split-bulk":
 		all = decodeGroup(src, one, "f", "i", nil)
-	case "split-webhook", "split-export":
+	case "split-webhook", "split-export", "avro": // the last as the JSON that it is turned into
 		object := members(one)
 		all = []element{decodeFlat(src, object, named(object), nil)}
 	default:
