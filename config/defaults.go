@@ -22,7 +22,7 @@ func defaults() *Config {
 			Format:   impression.Auto,
 			Identity: impression.User,
 		}}},
-		State: State{Dir: "traitstream-data", Memory: 256 << 20, KeepRevoked: time.Hour},
+		State: State{Dir: "traitstream-data", Memory: 256 << 20, KeepRevoked: time.Hour, KeepForgotten: 60 * day},
 		Processor: Processor{
 			CommitInterval: 100 * time.Millisecond,
 			FlushInterval:  30 * time.Second,

@@ -29,6 +29,7 @@ var samples = map[string]struct{ value, beside string }{
 	"schema_registry.url":       {value: "http://127.0.0.1:8081"},
 	"state.dir":                 {value: "data"},
 	"state.memory":              {value: "1GiB"},
+	"state.keep_forgotten":      {value: "90d"},
 	"state.keep_revoked":        {value: "2h"},
 	"processor.workers":         {value: "4"},
 	"processor.commit_interval": {value: "50ms"},

@@ -8,7 +8,10 @@ import (
 	"time"
 )
 
-const day = 24 * time.Hour
+const (
+	day     = 24 * time.Hour
+	longest = math.MaxInt64 / day * day
+)
 
 var units = []struct {
 	name   string
