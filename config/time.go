@@ -10,7 +10,7 @@ import (
 
 const (
 	day     = 24 * time.Hour
-	longest = math.MaxInt64 / day * day
+	longest = 106_751 * day // of what a Duration holds
 )
 
 var units = []struct {

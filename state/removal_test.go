@@ -49,25 +49,7 @@ func TestWantUsersAndRemove(t *testing.T) {
 					t.Fatal(err)
 				}
 			case 5:
-				user := drawUser.Draw(t, "user")
-				want := map[string]string{}
-				for k, v := range model {
-					if k[:len(k)-2] == user {
-						want[k] = v
-						delete(model, k)
-					}
-				}
-				got := map[string]string{}
-				err := o.WantUsers(3, []User{{impression.User, user}, {impression.User, "nobody"}}, func(i int, slot Slot) {
-					if rec := o.Record(slot); i == 0 && !rec.Absent() {
-						k, _ := o.Key(slot)
-						got[string(k.User)+"/"+string(k.Trait)] = string(rec.Seen.Treatment)
-						o.Remove(slot)
-					}
-				})
-				if err != nil || !maps.Equal(got, want) {
-					t.Fatalf("found %v of %q, want %v, %v", got, user, want, err)
-				}
+				removeUser(t, o, drawUser.Draw(t, "user"), model)
 			}
 			next++
 		}
@@ -75,19 +57,47 @@ func TestWantUsersAndRemove(t *testing.T) {
 		if err := o.Store(); err != nil {
 			t.Fatal(err)
 		}
-		left := map[string]string{}
-		for e, err := range s.All(3) {
-			k, kerr := schemas.DecodeStateKey(e.Key)
-			var r trait.Record
-			if err != nil || kerr != nil || schemas.DecodeRecord(e.Value, &r) != nil {
-				t.Fatal(err, kerr)
-			}
-			left[string(k.User)+"/"+string(k.Trait)] = string(r.Seen.Treatment)
-		}
+		left := kept(t, s)
 		if !maps.Equal(left, model) {
 			t.Fatalf("the store has %v, want %v", left, model)
 		}
 	})
+}
+
+// removeUser removes a user's records, which must be those of the model.
+func removeUser(t *rapid.T, o *Overlay, user string, model map[string]string) {
+	want := map[string]string{}
+	for k, v := range model {
+		if k[:len(k)-2] == user {
+			want[k] = v
+			delete(model, k)
+		}
+	}
+	got := map[string]string{}
+	err := o.WantUsers(3, []User{{impression.User, user}, {impression.User, "nobody"}}, func(i int, slot Slot) {
+		if rec := o.Record(slot); i == 0 && !rec.Absent() {
+			k, _ := o.Key(slot)
+			got[string(k.User)+"/"+string(k.Trait)] = string(rec.Seen.Treatment)
+			o.Remove(slot)
+		}
+	})
+	if err != nil || !maps.Equal(got, want) {
+		t.Fatalf("found %v of %q, want %v, %v", got, user, want, err)
+	}
+}
+
+// kept returns the values of task 3 in the store, by user and trait.
+func kept(t *rapid.T, s *Store) map[string]string {
+	all := map[string]string{}
+	for e, err := range s.All(3) {
+		k, kerr := schemas.DecodeStateKey(e.Key)
+		var r trait.Record
+		if err != nil || kerr != nil || schemas.DecodeRecord(e.Value, &r) != nil {
+			t.Fatal(err, kerr)
+		}
+		all[string(k.User)+"/"+string(k.Trait)] = string(r.Seen.Treatment)
+	}
+	return all
 }
 
 func commitAt(t *rapid.T, o *Overlay, next int64) {

@@ -137,7 +137,7 @@ func (m *Main) forgottenUsers(ctx context.Context, o forgetOptions, args []strin
 	if len(args) == 1 {
 		return args, checkUser(args[0])
 	}
-	var in io.Reader = m.stdin(ctx)
+	in := m.stdin(ctx)
 	if o.file != "-" {
 		file, err := os.Open(o.file)
 		if err != nil {
