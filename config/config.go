@@ -110,6 +110,9 @@ type State struct {
 	Dir         string        // absolute
 	Memory      int64         // for what the store holds of itself in memory, bytes; 32 MiB to 1 TiB
 	KeepRevoked time.Duration // how long a task that went elsewhere stays on disk; 0 to 365 days
+	// KeepForgotten is how long at least it is remembered that a user was forgotten;
+	// 0 to 106751 days.
+	KeepForgotten time.Duration
 }
 
 // Processor holds the settings of the loop.

@@ -24,7 +24,7 @@ func defaults() *Config {
 		}}},
 		Output:   Output{Format: JSON},
 		Registry: SchemaRegistry{URLs: []string{"http://127.0.0.1:8081"}, TLS: &TLS{}, Timeout: 30 * time.Second},
-		State:    State{Dir: "traitstream-data", Memory: 256 << 20, KeepRevoked: time.Hour},
+		State:    State{Dir: "traitstream-data", Memory: 256 << 20, KeepRevoked: time.Hour, KeepForgotten: 60 * day},
 		Processor: Processor{
 			CommitInterval: 100 * time.Millisecond,
 			FlushInterval:  30 * time.Second,

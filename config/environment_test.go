@@ -36,6 +36,7 @@ var samples = map[string]struct{ value, beside string }{
 	"schema_registry.timeout":   {value: "1m"},
 	"state.dir":                 {value: "data"},
 	"state.memory":              {value: "1GiB"},
+	"state.keep_forgotten":      {value: "90d"},
 	"state.keep_revoked":        {value: "2h"},
 	"processor.workers":         {value: "4"},
 	"processor.commit_interval": {value: "50ms"},

@@ -57,16 +57,17 @@ func (r *reader) settings() map[string]setting {
 		"schema_registry.tls.key":  r.pathInto(&c.Registry.TLS.Key),
 		"schema_registry.timeout":  r.durationInto(&c.Registry.Timeout, time.Second, 10*time.Minute),
 
-		"state.dir":          r.pathInto(&c.State.Dir),
-		"state.memory":       r.sizeInto(&c.State.Memory, 32<<20, 1<<40),
-		"state.keep_revoked": r.durationInto(&c.State.KeepRevoked, 0, 365*day),
+		"state.dir":            r.pathInto(&c.State.Dir),
+		"state.memory":         r.sizeInto(&c.State.Memory, 32<<20, 1<<40),
+		"state.keep_revoked":   r.durationInto(&c.State.KeepRevoked, 0, 365*day),
+		"state.keep_forgotten": r.durationInto(&c.State.KeepForgotten, 0, longest),
 
 		"processor.workers":         r.numberInto(0, 1024, func(v int64) { c.Processor.Workers = int(v) }),
 		"processor.commit_interval": r.durationInto(&c.Processor.CommitInterval, time.Millisecond, 5*time.Second),
 		"processor.flush_interval":  r.durationInto(&c.Processor.FlushInterval, 0, time.Hour),
 		"processor.session_timeout": r.durationInto(&c.Processor.SessionTimeout, 6*time.Second, 30*time.Minute),
 		"processor.leave_on_stop":   r.booleanInto(&c.Processor.LeaveOnStop),
-		"processor.max_clock_ahead": r.durationInto(&c.Processor.MaxClockAhead, 0, time.Duration(math.MaxInt64).Truncate(day)),
+		"processor.max_clock_ahead": r.durationInto(&c.Processor.MaxClockAhead, 0, longest),
 
 		"http.listen":    r.textInto(&c.HTTP.Listen, listenAddress),
 		"http.advertise": r.textInto(&c.HTTP.Advertise, hostPort),

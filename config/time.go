@@ -8,7 +8,10 @@ import (
 	"time"
 )
 
-const day = 24 * time.Hour
+const (
+	day     = 24 * time.Hour
+	longest = 106_751 * day // of what a Duration holds
+)
 
 var units = []struct {
 	name   string

@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -73,7 +74,7 @@ func (r *reader) definition(n *yaml.Node) *definition {
 		"any":         field("any", func(n *yaml.Node) { d.Any = r.anyOf(n) }),
 		"not_served":  field("not_served", func(n *yaml.Node) { r.notServed(n, d) }),
 		"expire_after": field("expire_after", func(n *yaml.Node) {
-			r.refuse(n, "expire_after is not in this version; leave it out")
+			r.durationInto(&d.ExpireAfter, time.Second, longest).read(n, "expire_after")
 		}),
 	})
 	if _, named := d.places["name"]; ok && !named {

@@ -81,7 +81,7 @@ func (b *bubble) settle() {
 	ctx, cancel := context.WithTimeout(b.t.Context(), 10*time.Minute)
 	defer cancel()
 	b.caughtUp(ctx)
-	for !b.inboxIsEmpty() {
+	for b.cfg.Set.LeastExpiry() == 0 && !b.inboxIsEmpty() { // else there are always ticks
 		if !sleep(ctx, time.Second) {
 			b.t.Fatalf("the inbox was not emptied within 10 minutes; %s", b.group())
 		}

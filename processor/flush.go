@@ -79,6 +79,7 @@ func (w *worker) forgetGone() {
 // adopt takes over what the restores of tasks have read again.
 func (w *worker) adopt() {
 	for _, t := range w.tasks.takeResumed() {
+		w.remembers(t)
 		w.marks.forget(t.number)
 		w.state.Forget(t.number)
 		delete(w.unstored, t.number) // by whom it was here before

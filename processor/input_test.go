@@ -19,6 +19,8 @@ type input struct {
 	b     *bubble
 	clock int64 // of what is seen, ms after noon
 	past  []*kgo.Record
+	// live has most impressions seen in the last half minute, not all at noon.
+	live bool
 	// steady makes most impressions say what the one before said.
 	steady bool
 }
@@ -30,6 +32,9 @@ func newInput(b *bubble, seed uint64) *input {
 // put produces n records.
 func (in *input) put(n int) {
 	in.b.t.Helper()
+	if in.live {
+		in.clock = max(in.clock, time.Since(time.UnixMilli(noon)).Milliseconds())
+	}
 	records := make([]*kgo.Record, n)
 	for i := range records {
 		records[i] = in.record()
@@ -70,6 +75,10 @@ func (in *input) stray() string { return fmt.Sprintf("s%d", in.IntN(6)) }
 
 func (in *input) impression(user string) string {
 	in.clock += in.Int64N(5)
+	spread := int64(40)
+	if in.live {
+		spread = 30_000
+	}
 	if in.IntN(40) == 0 {
 		return fmt.Sprintf(`{"key":%q,"split":"f"}`, user) // lacks treatment and time
 	}
@@ -78,5 +87,5 @@ func (in *input) impression(user string) string {
 		treatment = "on"
 	}
 	return fmt.Sprintf(`{"key":%q,"split":"f%d","treatment":%q,"time":%d,"label":"default rule","splitVersionNumber":%d}`,
-		user, in.IntN(3), treatment, noon+in.clock-in.Int64N(40), in.IntN(2))
+		user, in.IntN(3), treatment, noon+in.clock-in.Int64N(spread), in.IntN(2))
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -28,6 +29,8 @@ type sighting struct {
 	key   trait.Key
 	seen  trait.Register
 	facts trait.Facts
+	// expires is after how long the trait does; 0: never.
+	expires time.Duration
 	// record and index are where to find the element again for a dead letter.
 	record *kgo.Record
 	index  int
@@ -50,6 +53,7 @@ type intake struct {
 	elements  []impression.Element
 	matches   []trait.Match
 	sightings []sighting
+	commands  []command
 	best      result // of the impression whose sightings are being merged
 	refused   bool   // whether that impression has become a dead letter
 	mixed     *trait.Environments
@@ -76,6 +80,7 @@ type arrival struct {
 	record    *kgo.Record
 	place     trait.Place // Index is set for each element
 	forwarded bool
+	command   bool   // in the inbox
 	foreign   string // why it is no record of ours, in the inbox
 	refused   int    // bytes of its dead letters
 }
@@ -110,6 +115,9 @@ func (in *intake) decode(records []*kgo.Record) (int, error) {
 		}
 		if a.foreign != "" {
 			in.foreign(&a)
+			continue
+		}
+		if a.command {
 			continue
 		}
 		var err error
@@ -157,23 +165,31 @@ func (in *intake) arrive(r *kgo.Record) (a arrival, err error) {
 
 // meet is arrive in place: an arrival is large.
 func (in *intake) meet(r *kgo.Record, a *arrival) error {
-	a.record, a.forwarded, a.foreign, a.refused = r, false, "", 0
+	a.record, a.forwarded, a.command, a.foreign, a.refused = r, false, false, "", 0
 	p := &a.place
 	p.Topic, p.Partition, p.Offset, p.Index, p.Timestamp = r.Topic, r.Partition, r.Offset, -1, timestamp(r)
 	if r.Topic != in.o.Topics.Inbox.Name {
 		return nil
 	}
-	place, err := schemas.ParseInboxHeaders(plainHeaders(r.Headers))
-	var newer *schemas.KindError
+	headers := plainHeaders(r.Headers)
+	place, err := schemas.ParseInboxHeaders(headers)
 	switch {
-	case errors.As(err, &newer):
-		return fmt.Errorf("reading %s, partition %d, offset %d: %w", r.Topic, r.Partition, r.Offset, err)
+	case isNewer(err):
+		if err = in.commanded(a, headers); err != nil {
+			return fmt.Errorf("reading %s, partition %d, offset %d: %w", r.Topic, r.Partition, r.Offset, err)
+		}
 	case err != nil:
 		a.foreign = err.Error()
 	default:
 		a.place, a.forwarded = place, true
 	}
 	return nil
+}
+
+// isNewer tells whether an error is that of a kind of record that is no impression.
+func isNewer(err error) bool {
+	var newer *schemas.KindError
+	return errors.As(err, &newer)
 }
 
 // at returns the place of an element of the record.
@@ -282,6 +298,7 @@ func (in *intake) sight(a *arrival, e *impression.Element, task int32, m *trait.
 	s.slot, s.task, s.record, s.index, s.last = 0, task, a.record, e.Index, false
 	s.key.Identity, s.key.User, s.key.Trait = imp.Identity, imp.User, m.Trait
 	s.seen.SeenAt, s.seen.Version, s.seen.Treatment, s.seen.Value = imp.SeenAt, imp.Version, imp.Treatment, m.Value
+	s.expires = m.Definition.ExpireAfter
 	f := &s.facts
 	f.Flag, f.Environment, f.Label, f.Definition = imp.Flag, imp.EnvironmentName, imp.Label, m.Definition.Name.String()
 	f.Place = a.place
@@ -339,7 +356,7 @@ func (in *intake) reset() {
 	}
 	in.matcher.Reset()
 	clear(in.sightings)
-	in.sightings = in.sightings[:0]
+	in.sightings, in.commands = in.sightings[:0], in.commands[:0]
 	if cap(in.elements) > roundSightings {
 		in.elements = nil // of a huge array
 	}

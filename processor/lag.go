@@ -52,6 +52,7 @@ func (p *Processor) look(ctx context.Context) error {
 	if len(numbers) == 0 {
 		return nil
 	}
+	began := time.Now()
 	m, err := p.o.measure(ctx)
 	if err != nil {
 		return err
@@ -61,7 +62,7 @@ func (p *Processor) look(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := p.measureLag(ctx, m, numbers); err != nil {
+	if err := errors.Join(p.measureLag(ctx, m, numbers, began), m.lookBack(ctx)); err != nil {
 		return err
 	}
 	return m.trimInbox(ctx, numbers)
@@ -107,7 +108,9 @@ func (m *measurement) trimInbox(ctx context.Context, tasks []int32) error {
 	return nil
 }
 
-func (p *Processor) measureLag(ctx context.Context, m *measurement, numbers []int32) error {
+// measureLag tells how far behind some tasks are, from a measurement that was begun
+// at a time.
+func (p *Processor) measureLag(ctx context.Context, m *measurement, numbers []int32, began time.Time) error {
 	for _, number := range numbers {
 		records, oldest := int64(0), time.Time{}
 		for _, topic := range p.o.inputs() {
@@ -121,6 +124,10 @@ func (p *Processor) measureLag(ctx context.Context, m *measurement, numbers []in
 			}
 		}
 		seconds := 0.0
+		if records == 0 {
+			oldest = began
+		}
+		p.reached(number, oldest)
 		if records > 0 {
 			seconds = max(0, time.Since(oldest).Seconds())
 		}
@@ -128,6 +135,15 @@ func (p *Processor) measureLag(ctx context.Context, m *measurement, numbers []in
 		p.o.Metrics.lagSeconds.WithLabelValues(taskLabel(number)).Set(seconds)
 	}
 	return nil
+}
+
+// reached tells a task's worker up to when all was read that stood in its inputs.
+func (p *Processor) reached(number int32, at time.Time) {
+	for _, w := range p.workers {
+		if t := w.tasks.owns(number); t != nil {
+			t.reached.Store(at.UnixMilli())
+		}
+	}
 }
 
 // measurement is where a group stands in its inputs.

@@ -41,8 +41,9 @@ type ledger struct {
 
 	mu     sync.Mutex
 	notes  map[partition]string
-	marks  map[partition]schemas.Mark // in the notes that mark has written
-	member string                     // under which the group gave out the partitions that are here
+	marks  map[partition]schemas.Mark    // in the notes that mark has written
+	places map[partition]kgo.EpochOffset // what is committed, of partitions that have come since
+	member string                        // under which the group gave out the partitions that are here
 }
 
 // The versions of requests that name topics, not their ids. The offsets of a
@@ -107,8 +108,29 @@ func (l *ledger) comes(partitions map[string][]int32) {
 	for topic, numbers := range partitions {
 		for _, number := range numbers {
 			delete(l.marks, partition{topic, number})
+			delete(l.places, partition{topic, number})
 		}
 	}
+}
+
+// stands notes what is committed of partitions.
+func (l *ledger) stands(spans []span) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.places == nil {
+		l.places = map[partition]kgo.EpochOffset{}
+	}
+	for _, s := range spans {
+		l.places[s.partition] = s.next
+	}
+}
+
+// place returns what is committed of a partition, if that is known since it has come.
+func (l *ledger) place(p partition) (kgo.EpochOffset, bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	at, ok := l.places[p]
+	return at, ok
 }
 
 // noteOf returns it as the requests want it.
@@ -200,6 +222,7 @@ func (l *ledger) commit(ctx context.Context, spans []span) error {
 				}
 			}
 		}
+		l.stands(spans)
 		return nil
 	})
 }
@@ -228,7 +251,11 @@ func (l *ledger) commitInTransaction(ctx context.Context, spans []span) error {
 	}
 	return l.attempt(ctx, func(member string, generation int32) error {
 		req.MemberID, req.Generation = member, generation
-		return whileConcurrent(ctx, func() error { return l.sendInTransaction(ctx, req) })
+		err := whileConcurrent(ctx, func() error { return l.sendInTransaction(ctx, req) })
+		if err == nil {
+			l.stands(spans) // an abort after that ends the seat
+		}
+		return err
 	})
 }
 

@@ -47,6 +47,9 @@ func (i *illegible) read(rec *kgo.Record) error {
 	if rec.Value == nil {
 		return nil
 	}
+	if schemas.IsTaskKey(rec.Key) {
+		return schemas.CheckTaskRecord(rec.Key, rec.Value)
+	}
 	if _, err := schemas.DecodeStateKey(rec.Key); err != nil {
 		return err
 	}

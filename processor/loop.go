@@ -65,6 +65,9 @@ func (w *worker) turn(stop, hard context.Context) (committed bool, err error) {
 	}
 	w.adopt()
 	w.ready.Store(w.tasks.ready())
+	if err := w.lookForStale(); err != nil {
+		return false, err
+	}
 	sleep(stop, time.Until(w.begins.Add(-lastLook)))
 	if err := w.read(stop, hard); err != nil {
 		return false, err
@@ -72,7 +75,7 @@ func (w *worker) turn(stop, hard context.Context) (committed bool, err error) {
 	w.logAll = w.logAll || stop.Err() != nil
 	if w.batch.count == 0 {
 		// A poll that came to nothing may have let rebalances go on.
-		if !w.flushDue() || !w.seat.blockRebalance() || !w.flushDue() {
+		if !w.pressing() || !w.seat.blockRebalance() || !w.pressing() {
 			return false, w.storeIfDue()
 		}
 	}
@@ -110,7 +113,7 @@ func (w *worker) read(stop, hard context.Context) error {
 // due tells whether the batch is to be committed now.
 func (w *worker) due(stop context.Context, deadline time.Time) bool {
 	return w.out.pending() && w.batch.count >= w.limit || w.batch.count >= transactionRecords ||
-		w.batch.bytes >= transactionBytes || !time.Now().Before(deadline) || stop.Err() != nil || w.tasks.waiting()
+		w.batch.bytes >= transactionBytes || len(w.in.commands) >= mostCommands || !time.Now().Before(deadline) || stop.Err() != nil || w.tasks.waiting()
 }
 
 // poll waits for records, no longer than wait.
@@ -154,6 +157,9 @@ func (w *worker) process(records []*kgo.Record) error {
 // commit writes the batch to Kafka and then to the store.
 func (w *worker) commit(hard context.Context) (bool, error) {
 	start := time.Now()
+	if err := w.remove(); err != nil {
+		return false, fmt.Errorf("removing traits: %w", err)
+	}
 	w.flush()
 	if err := w.state.Taken(); err != nil {
 		return false, fmt.Errorf("logging last-seen times: %w", err)
@@ -174,7 +180,7 @@ func (w *worker) commit(hard context.Context) (bool, error) {
 	if err := w.reach(ended); err != nil {
 		return false, err
 	}
-	err = w.owners.write(touched, func() error { return w.state.Commit(w.out.checkpoints(time.Now())) })
+	err = w.owners.write(touched, func() error { return w.state.Commit(w.out.checkpoints(time.Now(), w.clockOf)) })
 	if err != nil {
 		return false, err
 	}

@@ -11,8 +11,12 @@ const generation = 0
 
 // merge merges one sighting into the state of its trait and emits the change
 // if it makes one. What the topics would refuse by its size is undone and
-// refused.
+// refused, and so is what comes after its trait was removed.
 func (w *worker) merge(s *sighting) {
+	if w.refuses(s) {
+		w.in.settle(s, resultLate)
+		return
+	}
 	if outcome, ok := w.move(s); ok {
 		w.in.settle(s, resultOf(outcome, s.seen.Value == nil))
 		return
@@ -31,6 +35,7 @@ func (w *worker) merge(s *sighting) {
 		return
 	default:
 		w.state.Touch(s.slot)
+		w.mayExpire(s)
 	}
 	if changed {
 		w.tally.change(outcome)

@@ -207,12 +207,12 @@ func (b *outbox) failed() error {
 }
 
 // checkpoints are those of the tasks whose changelog got records.
-func (b *outbox) checkpoints(now time.Time) map[int32]state.Checkpoint {
+func (b *outbox) checkpoints(now time.Time, clock func(task int32) int64) map[int32]state.Checkpoint {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	cps := make(map[int32]state.Checkpoint, len(b.next))
 	for task, next := range b.next {
-		cps[task] = state.Checkpoint{Next: next, Committed: now}
+		cps[task] = state.Checkpoint{Next: next, Clock: clock(task), Committed: now}
 	}
 	return cps
 }

@@ -54,7 +54,8 @@ type Options struct {
 	// restart until the session times out.
 	Leave bool
 
-	rules rules // by which the sources are read
+	reach *reach // of the sources
+	rules rules  // by which the sources are read
 
 	// at, where a test has set it, hears of each boundary that a worker reaches.
 	at func(worker int, b boundary) error
@@ -72,6 +73,7 @@ type Processor struct {
 // New returns a processor that has not joined the group yet.
 func New(o Options) *Processor {
 	p := &Processor{o: o}
+	p.o.reach = &reach{}
 	p.owners, p.restorer = newOwners(o.Store), newRestorer(&p.o)
 	for n := range Workers(o.Config, o.Topics.Tasks) {
 		p.workers = append(p.workers, newWorker(&p.o, n, p.owners, p.restorer))

@@ -52,6 +52,9 @@ func (o *restorer) restorePatiently(ctx context.Context, t *task) error {
 		if err == nil {
 			t.reread, err = o.reread(ctx, t.number)
 		}
+		if err == nil {
+			t.removals, err = o.removalsOf(t)
+		}
 		if err == nil || !retriable(err) {
 			return err
 		}
@@ -286,6 +289,10 @@ func (r *restoring) add(rec *kgo.Record) error {
 	case rec.Value == nil:
 		r.loader.Delete(rec.Key)
 	default:
+		if schemas.IsClockKey(rec.Key) {
+			ms, _ := schemas.DecodeClock(rec.Value) // legible
+			r.clock = max(r.clock, ms)
+		}
 		r.loader.Put(rec.Key, rec.Value)
 	}
 	r.count++

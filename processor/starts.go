@@ -80,7 +80,7 @@ func (s *starts) adjust(ctx context.Context, offsets map[string]map[int32]kgo.Of
 	if err != nil {
 		return nil, err
 	}
-	var claims []span
+	var claims, begun []span
 	for topic, partitions := range offsets {
 		fresh, err := s.fresh(ctx, topic, partitions, b)
 		if err != nil {
@@ -92,6 +92,7 @@ func (s *starts) adjust(ctx context.Context, offsets map[string]map[int32]kgo.Of
 			if err != nil {
 				return nil, err
 			}
+			begun = append(begun, span{p, at})
 			if moved := at != offset.EpochOffset(); moved || !noted {
 				claims = append(claims, span{p, at})
 				if moved {
@@ -103,6 +104,7 @@ func (s *starts) adjust(ctx context.Context, offsets map[string]map[int32]kgo.Of
 	if err := s.ledger.commit(ctx, claims); err != nil {
 		return nil, fmt.Errorf("claiming partitions: %w", kafka.Explain(err))
 	}
+	s.ledger.stands(begun)
 	for topic := range offsets {
 		s.hasBegun(topic, b.ids[topic])
 	}

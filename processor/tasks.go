@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 )
@@ -39,6 +40,10 @@ type task struct {
 	cancel context.CancelFunc
 	done   chan struct{} // closed when its restore writes no more
 	reread *reread       // what its restore has read again; nil: nothing
+	// removals are what its restore has found; the loop's from then on.
+	removals *removals
+	// reached is the time up to which all that stood in its inputs was read, ms since 1970.
+	reached atomic.Int64
 }
 
 // restored tells the loop that a task's restore has ended.

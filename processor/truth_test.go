@@ -2,6 +2,8 @@ package processor
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
@@ -37,6 +39,10 @@ type truth struct {
 	// partition of one source: what comes of them is told byte for byte.
 	steady map[string]bool
 	lines  map[string][]string // the traits topic's records of steady users, by key
+	// unsure are traits that have just expired, and may be there or not.
+	unsure map[oracle.Key]bool
+	// removes says that traits may have ended in a removal for good.
+	removes bool
 }
 
 func (b *bubble) truth() truth {
@@ -59,14 +65,27 @@ func (b *bubble) truth() truth {
 			}
 		}
 	}
-	out := truth{Result: run(records), steady: map[string]bool{}, lines: map[string][]string{}}
+	removed := b.removed(slices.Collect(maps.Keys(homes)), 0)
+	out := truth{Result: b.runWithin(removed, records), steady: map[string]bool{}, lines: map[string][]string{}, unsure: map[oracle.Key]bool{}}
+	out.removes = len(removed.Forgotten) > 0 || b.cfg.Traits[0].ExpireAfter > 0
+	for key := range b.runWithin(b.removed(slices.Collect(maps.Keys(homes)), sweepSlack), records).Traits {
+		_, sure := out.Traits[key]
+		out.unsure[key] = !sure
+	}
 	for user, places := range homes {
 		for place := range places {
-			out.steady[user] = len(places) == 1 && kafka.Partition([]byte(user), b.topics.Tasks) == place.Partition
+			out.steady[user] = !removed.mentions(user) && len(places) == 1 && kafka.Partition([]byte(user), b.topics.Tasks) == place.Partition
 		}
 	}
 	b.expect(&out, times)
 	return out
+}
+
+// runWithin is run of what was not removed.
+func (b *bubble) runWithin(removed removedUsers, records []oracle.Record) oracle.Result {
+	defs := bubbleDefinitions()
+	defs[0].ExpireAfter = b.cfg.Traits[0].ExpireAfter
+	return oracle.RunWithin(removed.Removed, bubbleSources(), defs, 10*time.Minute, records)
 }
 
 func run(records []oracle.Record) oracle.Result {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -14,6 +15,7 @@ import (
 	"traitstream/processor/group"
 	"traitstream/schemas/avro"
 	"traitstream/state"
+	"traitstream/trait"
 )
 
 // worker is one loop with one seat in the group. A process has several, which
@@ -44,6 +46,13 @@ type worker struct {
 	compacted map[string]bool // sources
 	// begins is when the next transaction may begin.
 	begins time.Time
+	// removals are what the tasks here know of what was removed, and gate the time
+	// up to which one of them may refuse an impression.
+	removals    map[int32]*removals
+	gate        int64
+	leastExpiry time.Duration // after which the first traits expire; 0: none do
+	swept, kept time.Time     // when stale traits and old markers were last looked for
+	stale       trait.Record  // for that
 	// unstored are the tasks of which something waits for the store, until storeBy.
 	unstored map[int32]*task
 	storeBy  time.Time
@@ -58,7 +67,7 @@ func newWorker(o *Options, number int, owners *owners, r *restorer) *worker {
 	return &worker{
 		o: o, number: number, seatName: o.Instance.seat(number), owners: owners,
 		tasks: newTasks(o, owners, r), batch: batch{at: map[partition]int{}}, limit: batchRecords, most: mostMoves,
-		failures: make(chan error, 1), compacted: compactedSources(o),
+		failures: make(chan error, 1), compacted: compactedSources(o), leastExpiry: o.Traits.LeastExpiry(),
 	}
 }
 
@@ -85,6 +94,7 @@ func (w *worker) failed() error {
 func (w *worker) renew() {
 	w.batch.reset()
 	w.unstored = map[int32]*task{}
+	w.removals, w.gate = map[int32]*removals{}, math.MinInt64
 	w.marks, w.logAll = newMarks(w.o), false
 	w.tally, w.state = newTally(), w.o.Store.NewOverlay()
 	w.out = newOutbox(w.o, w.tally, w.out)

@@ -48,3 +48,6 @@ func civil(day uint32) (year, month, dayOfMonth uint32) {
 	}
 	return year, month, dayOfMonth
 }
+
+// FormatTime writes a time, in ms since 1970, as the traits topic does.
+func FormatTime(ms int64) string { return string(appendTime(nil, ms)) }

@@ -45,7 +45,7 @@ func (s *Store) keysOf(task int32) (*taskKeys, error) {
 	k := a.tasks[task]
 	if k == nil {
 		none := true
-		if err := s.scan(task, func(Entry) bool { none = false; return false }); err != nil {
+		if err := s.scanTraits(task, func(Entry) bool { none = false; return false }); err != nil {
 			return nil, err
 		}
 		k = a.set(task, none)

@@ -52,6 +52,9 @@ func (b *Batch) Delete(task int32, key []byte) {
 	b.note(b.b.Delete(b.recordKey(task, key), nil))
 }
 
+// remove removes the record under the whole of its key.
+func (b *Batch) remove(key []byte) { b.note(b.b.Delete(key, nil)) }
+
 // SetCheckpoint sets a task's checkpoint. The last one of a batch counts.
 func (b *Batch) SetCheckpoint(task int32, cp Checkpoint) { b.cps[task] = cp }
 

@@ -163,14 +163,18 @@ func (o *Overlay) touch(slot Slot, e *entry) {
 	}
 }
 
-// Dirty yields the changed records, encoded. The entries hold until Commit or
-// Reset.
+// Dirty yields the changed records, encoded; one that was removed has a nil value.
+// The entries hold until Commit or Reset.
 func (o *Overlay) Dirty() iter.Seq[Entry] {
 	return func(yield func(Entry) bool) {
 		o.encode()
 		for _, slot := range o.dirty {
 			e := o.young.entries.at(slot)
-			if !yield(Entry{Task: e.task, Key: o.key(slot)[prefixLen:], Value: o.young.value(e)}) {
+			entry := Entry{Task: e.task, Key: o.key(slot)[prefixLen:]}
+			if e.valueLen > 0 {
+				entry.Value = o.young.value(e)
+			}
+			if !yield(entry) {
 				return
 			}
 		}
@@ -184,6 +188,9 @@ func (o *Overlay) encode() {
 		switch {
 		case e.record != 0:
 			r := o.records.at(e.record - 1)
+			if r.Absent() { // removed, and looked at since
+				continue
+			}
 			o.scratch = schemas.AppendRecord(o.scratch[:0], r)
 			e.seenAt, e.version = r.Seen.SeenAt, r.Seen.Version
 		case e.moved:
@@ -271,7 +278,11 @@ func (o *Overlay) Store() error {
 		o.s.absences.writes(o.young.entries.at(run[0]).task).expect(run, o.key)
 		for _, slot := range run {
 			e := o.young.entries.at(slot)
-			o.batch.put(e.task, o.key(slot), o.young.value(e))
+			if e.valueLen > 0 {
+				o.batch.put(e.task, o.key(slot), o.young.value(e))
+			} else {
+				o.batch.remove(o.key(slot))
+			}
 			e.waits = false
 		}
 	}

@@ -31,7 +31,7 @@ type Store struct {
 type Entry struct {
 	Task  int32
 	Key   []byte // the state key; schemas.DecodeStateKey reads it
-	Value []byte // the encoded record; schemas.DecodeRecord reads it
+	Value []byte // the encoded record; schemas.DecodeRecord reads it. Of a change nil for a removal
 }
 
 var errClosed = errors.New("state is closed")
@@ -132,23 +132,28 @@ func (s *Store) Get(task int32, k trait.Key) (*trait.Record, error) {
 	return r, nil
 }
 
-// All yields a task's records in the order of their keys, as they stand at the
-// start. An entry holds until the next one. An error is the last that it
+// All yields a task's records of traits in the order of their keys, as they stand
+// at the start. An entry holds until the next one. An error is the last that it
 // yields.
 func (s *Store) All(task int32) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
-		if err := s.scan(task, func(e Entry) bool { return yield(e, nil) }); err != nil {
+		if err := s.scanTraits(task, func(e Entry) bool { return yield(e, nil) }); err != nil {
 			yield(Entry{}, err)
 		}
 	}
 }
 
-// scan calls fn for a task's records until it returns false.
+// scan calls fn for all that a task has until it returns false.
 func (s *Store) scan(task int32, fn func(Entry) bool) (err error) {
+	lower, upper := taskRange(task)
+	return s.scanRange(task, lower, upper, fn)
+}
+
+// scanRange is scan from one key of the store to another.
+func (s *Store) scanRange(task int32, lower, upper []byte, fn func(Entry) bool) (err error) {
 	if err := s.fuse.err(); err != nil {
 		return err
 	}
-	lower, upper := taskRange(task)
 	it, err := s.db.NewIter(&pebble.IterOptions{LowerBound: lower, UpperBound: upper})
 	if err != nil {
 		return fmt.Errorf("reading state: %w", s.explain(err))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 )
 
 // Policy tells what an impression that was not served does to a trait (S4).
@@ -53,12 +54,14 @@ type Definition struct {
 	Where       []Condition
 	Any         [][]Condition
 	NotServed   Policy
+	// ExpireAfter is how long a trait may go unseen until it is removed; 0: for ever.
+	ExpireAfter time.Duration
 }
 
 // DefinitionError tells what is wrong with one definition of a set.
 type DefinitionError struct {
 	Index int    // of the definition in the list, from 0
-	Field string // as configuration calls it: name, property or not_served
+	Field string // as configuration calls it: name, property, not_served or expire_after
 	Err   error
 }
 

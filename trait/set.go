@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"traitstream/impression"
 )
@@ -21,7 +22,7 @@ type Set struct {
 // name for one impression: it is then the first one's. It returns a
 // [*DefinitionError] for each problem, joined: a missing name, the same name
 // text twice, an unknown property, and two definitions that for certain feed
-// the same trait but disagree on property or not_served.
+// the same trait but disagree on property, not_served or expire_after.
 func NewSet(defs []Definition) (*Set, error) {
 	s := &Set{}
 	var problems []error
@@ -62,6 +63,9 @@ func newRule(d Definition) (rule, *DefinitionError) {
 	if d.Name.text == "" {
 		return r, &DefinitionError{Field: "name", Err: errors.New("a trait needs a name; it may use " + placeholders)}
 	}
+	if d.ExpireAfter < 0 {
+		return r, &DefinitionError{Field: "expire_after", Err: errors.New("a trait can't expire before it is seen")}
+	}
 	if d.NotServed > Clear {
 		return r, &DefinitionError{Field: "not_served", Err: fmt.Errorf("unknown %v", d.NotServed)}
 	}
@@ -88,6 +92,8 @@ func (s *Set) conflict(r *rule) *DefinitionError {
 			field, mine, theirs = "property", r.Property, other.Property
 		case other.NotServed != r.NotServed:
 			field, mine, theirs = "not_served", r.NotServed.String(), other.NotServed.String()
+		case other.ExpireAfter != r.ExpireAfter:
+			field, mine, theirs = "expire_after", expiry(r.ExpireAfter), expiry(other.ExpireAfter)
 		default:
 			continue
 		}
@@ -100,12 +106,21 @@ func (s *Set) conflict(r *rule) *DefinitionError {
 	return nil
 }
 
+// expiry writes down an ExpireAfter.
+func expiry(d time.Duration) string {
+	if d == 0 {
+		return "off"
+	}
+	return d.String()
+}
+
 // Filter tells the decoder what the definitions can make use of.
 func (s *Set) Filter() impression.Filter { return s.filter }
 
 // Hash identifies what the definitions compute: it is the same for the same
 // names, events, properties, conditions and policies in the same order,
-// whatever the descriptions and the order of conditions.
+// whatever the descriptions and the order of conditions; and when traits expire,
+// which holds for those that are there as well.
 func (s *Set) Hash() [32]byte { return s.hash }
 
 func newFilter(rules []rule) impression.Filter {
@@ -155,4 +170,35 @@ func (r *rule) references(visit func(*reference)) {
 			visit(&conditions[i].of)
 		}
 	}
+}
+
+// LeastExpiry returns after how long the first traits expire; 0: none do.
+func (s *Set) LeastExpiry() (least time.Duration) {
+	for i := range s.rules {
+		if d := s.rules[i].ExpireAfter; d > 0 && (least == 0 || d < least) {
+			least = d
+		}
+	}
+	return least
+}
+
+// ExpireAfter returns after how long a trait expires, by the text of the name of
+// the definition that fed it last; 0: never. A trait of which nothing was ever sent
+// tells no definition: it goes with the last one that could have fed it.
+func (s *Set) ExpireAfter(rec *Record) time.Duration {
+	most := time.Duration(0)
+	for i := range s.rules {
+		r := &s.rules[i]
+		if rec.Emitted.Sent && r.Name.text == rec.Emitted.Facts.Definition {
+			return r.ExpireAfter
+		}
+		if !rec.Emitted.Sent && r.ExpireAfter == 0 {
+			return 0
+		}
+		most = max(most, r.ExpireAfter)
+	}
+	if rec.Emitted.Sent {
+		return 0 // its definition is gone
+	}
+	return most
 }

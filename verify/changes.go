@@ -84,7 +84,8 @@ func (p *pass) follow(ev *evidence, key trait.Key, r *kgo.Record, value []byte, 
 	ev.sent = sent{
 		known: true, value: string(e.Value), seenAt: e.SeenAt, from: placeOf(&e.Facts.Place), at: r.Offset, id: id,
 		count: last.count + 1, sum: p.chain(last.sum, string(e.Value), placeOf(&e.Facts.Place)),
-		digest: p.digest(value, e.Reason, id),
+		digest:  p.digest(value, e.Reason, id),
+		forGood: e.Reason == trait.Forgotten || e.Reason == trait.Expired,
 	}
 	e.Removes = last.id
 	switch {

@@ -27,6 +27,8 @@ type evidence struct {
 
 	base    register // the greatest of what is processed for certain
 	logged  register // the greatest of what is in the changelog for certain
+	away    bool     // some of its impressions count no more
+	stale   bool     // the changelog says what would have expired
 	late    bool     // the changelog says what may be there, though it is not the greatest
 	flux    *flux    // what may have been processed; nil: nothing
 	history history
@@ -62,9 +64,11 @@ type sent struct {
 	from   place // of the impression
 	at     int64 // the offset in the traits topic
 	id     [16]byte
-	digest uint64 // of the last record
-	count  int    // records
-	sum    uint64 // of all changes
+	// forGood says that it was removed for another reason than by an impression.
+	forGood bool
+	digest  uint64 // of the last record
+	count   int    // records
+	sum     uint64 // of all changes
 }
 
 // local is what the changelog says of the record that local state must hold.
@@ -190,7 +194,7 @@ func (ev *evidence) moves() bool { return ev.flux != nil && ev.flux.top.compare(
 func (ev *evidence) allows(r register) bool {
 	switch c := r.compare(ev.base); {
 	case c > 0:
-		return ev.flux != nil && ev.flux.logged
+		return ev.flux != nil && ev.flux.logged || ev.stale && ev.base == register{}
 	case c < 0:
 		behind := r.compare(ev.logged)
 		return r.value != "" && r.value == ev.base.value && (behind == 0 || behind > 0 && ev.late)

@@ -2,6 +2,7 @@ package verify
 
 import (
 	"fmt"
+	"math"
 
 	"traitstream/kafka"
 	"traitstream/schemas"
@@ -152,12 +153,13 @@ func (p *pass) agrees(key string, ev *evidence, e *trait.Emission) bool {
 		return ev.allowsSent()
 	case !ev.sent.known:
 		return !e.Sent || e.Value == nil // removals go when they are old
-	case !e.Sent:
-		return false
 	}
 	k, err := schemas.DecodeStateKey([]byte(key))
 	if err != nil {
 		return false
+	}
+	if !e.Sent { // taken away, and perhaps a none since, of which nothing is sent
+		return ev.sent.value == "" && (ev.sent.forGood || ev.away || p.shards[p.taskOf(key)].forgotten(p.o.Config.App, k, math.MinInt64))
 	}
 	id := trait.ChangeID(p.o.Config.App, k, e)
 	if e.Value == nil {

@@ -50,19 +50,21 @@ func (p *pass) compareTask(ctx context.Context, task int32) error {
 		switch l := &ev.local; {
 		case l.is == unheard && l.newer:
 			p.stateNewer++
-		case l.is == unheard, l.is == removed:
-			p.wrongState(string(e.Key), task, "it is in the local state, and not in the changelog before its checkpoint")
-		case l.sum != maphash.Bytes(p.seed, e.Value):
-			p.wrongState(string(e.Key), task, "the local state is not what the changelog said at its checkpoint")
+		default:
+			if wrong := l.wrong(maphash.Bytes(p.seed, e.Value)); wrong != "" {
+				p.wrongState(string(e.Key), task, wrong)
+			}
 		}
 	}
 	for key, ev := range traits {
 		if ev.local.is == present && !ev.local.found {
-			p.wrongState(key, task, "it is in the changelog before the checkpoint of the local state, and not in the state")
+			p.wrongState(key, task, lacking)
 		}
 	}
-	return nil
+	return p.compareTaskRecords(task)
 }
+
+const lacking = "it is in the changelog before the checkpoint of the local state, and not in the state"
 
 func (p *pass) wrongState(key string, task int32, what string) {
 	p.differ(key, Difference{

@@ -59,6 +59,10 @@ func (p *pass) readTopic(ctx context.Context, topic string, logs map[int32]span,
 
 // logged takes a record of the changelog.
 func (p *pass) logged(r *kgo.Record) error {
+	if schemas.IsTaskKey(r.Key) {
+		p.taskRecord(r)
+		return nil
+	}
 	key, err := schemas.DecodeStateKey(r.Key)
 	if err != nil {
 		p.shards[r.Partition].takeForeign(r, err)

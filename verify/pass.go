@@ -37,6 +37,7 @@ type shard struct {
 	mu      sync.Mutex
 	traits  map[string]*evidence
 	foreign map[string]Difference // of the changelog, by a key that is no trait's
+	away    takenAway
 }
 
 func newPass(v *verifier, tasks []int32, only map[string]bool) *pass {
@@ -45,7 +46,7 @@ func newPass(v *verifier, tasks []int32, only map[string]bool) *pass {
 		checkpoints: map[int32]state.Checkpoint{}, unverifiable: map[Reason]int64{},
 	}
 	for _, task := range tasks {
-		p.shards[task] = &shard{traits: map[string]*evidence{}}
+		p.shards[task] = &shard{traits: map[string]*evidence{}, away: newTakenAway()}
 	}
 	return p
 }

@@ -41,6 +41,7 @@ func oracleDefinitions(defs []trait.Definition) []oracle.Definition {
 		def := oracle.Definition{
 			Name: d.Name.String(), Event: d.Event, Property: d.Property,
 			Where: oracleConditions(d.Where), NotServed: d.NotServed.String(),
+			ExpireAfter: d.ExpireAfter,
 		}
 		for _, branch := range d.Any {
 			def.Any = append(def.Any, oracleConditions(branch))

@@ -138,7 +138,8 @@ func (p *pass) sight(in *input, s oracle.Sighting, timestamp int64) {
 	if !ours {
 		return
 	}
-	key := schemas.AppendStateKey(nil, trait.Key{Identity: identities[s.Key.Identity], User: user, Trait: []byte(s.Key.Trait)})
+	name := trait.Key{Identity: identities[s.Key.Identity], User: user, Trait: []byte(s.Key.Trait)}
+	key := schemas.AppendStateKey(nil, name)
 	shard.mu.Lock()
 	defer shard.mu.Unlock()
 	ev := p.of(shard, key)
@@ -148,6 +149,11 @@ func (p *pass) sight(in *input, s oracle.Sighting, timestamp int64) {
 	ev.witness(s, timestamp)
 	r, direct := registerOf(s), task == in.number
 	switch {
+	case shard.forgotten(p.o.Config.App, name, s.SeenAt):
+		ev.away, ev.history.several = true, true
+	case shard.expired(s):
+		certain := !p.refused[s.Source] && !in.unknown && s.Source.Offset < in.base && (direct || !p.cut.pending[s.Source])
+		ev.addStale(r, certain && p.cut.logged(in, s.Source, direct))
 	case p.refused[s.Source]:
 		ev.addFlux(r, Refused)
 	case in.unknown:

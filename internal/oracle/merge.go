@@ -34,6 +34,10 @@ func (r *Result) impression(defs []Definition, imp impression, place Place) stri
 		better("not_served")
 	}
 	for _, s := range all {
+		if r.removed.Forgets(s) || r.removed.Expires(s) {
+			better("late")
+			continue
+		}
 		outcome := r.merge(s)
 		if s.Value == "" && outcome != "change" {
 			outcome = "not_served"
@@ -60,7 +64,7 @@ func sightings(defs []Definition, imp impression, place Place) (all []Sighting, 
 		if !imp.served() && d.NotServed == "clear" {
 			value = ""
 		}
-		all = append(all, Sighting{Treatment: imp.facts["treatment"], Change: Change{
+		all = append(all, Sighting{Treatment: imp.facts["treatment"], ExpireAfter: d.ExpireAfter, Change: Change{
 			Key: Key{imp.identity, imp.facts["key"], name}, Value: value, SeenAt: imp.seenAt,
 			Split: imp.facts["split"], Environment: imp.facts["environmentName"], Label: imp.facts["label"],
 			FlagVersion: imp.version, Definition: d.Name, Source: place,

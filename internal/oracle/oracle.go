@@ -44,6 +44,8 @@ type Definition struct {
 	Where     []Cond
 	Any       [][]Cond // at least one of them must hold whole; none: nothing asked
 	NotServed string   // ignore, store or clear
+	// ExpireAfter is how long a trait stays that is not seen; 0: for ever.
+	ExpireAfter time.Duration
 }
 
 // Header is a header of a record.
@@ -88,7 +90,8 @@ type Trait struct {
 // where it wins, without what was before.
 type Sighting struct {
 	Change
-	Treatment string // as the impression has it
+	Treatment   string // as the impression has it
+	ExpireAfter time.Duration
 }
 
 // Change is a record of the traits topic.
@@ -130,11 +133,16 @@ type Result struct {
 	Outcomes    []string // of each element in order: change, same, duplicate, late, not_served, no_match, skipped, dead_letter
 	Changes     []Change
 	DeadLetters []DeadLetter
+
+	removed Removed
 }
 
 // Run processes the records in their order, from an empty state.
 func Run(sources []Source, defs []Definition, maxClockAhead time.Duration, records []Record) Result {
-	r := Result{Traits: map[Key]Trait{}}
+	return RunWithin(Removed{}, sources, defs, maxClockAhead, records)
+}
+
+func (r *Result) run(sources []Source, defs []Definition, maxClockAhead time.Duration, records []Record) {
 	for _, rec := range records {
 		for _, src := range sources {
 			if src.Topic == rec.Topic {
@@ -142,7 +150,6 @@ func Run(sources []Source, defs []Definition, maxClockAhead time.Duration, recor
 			}
 		}
 	}
-	return r
 }
 
 func (r *Result) record(src Source, defs []Definition, ahead time.Duration, rec Record) {

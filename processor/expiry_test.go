@@ -1,0 +1,180 @@
+package processor
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"traitstream/schemas"
+)
+
+const expiryYAML = `
+sources: [{topic: a}, {topic: b}]
+traits: [{name: "{split}", not_served: clear, expire_after: 90s}]
+output: {partitions: 1}
+processor: {session_timeout: 6s, workers: 1}
+`
+
+// S10: a trait that was not seen for so long on its task's clock is removed, once
+// and not before; what is older and comes later is refused, by whoever has the task
+// then.
+func TestExpiry(t *testing.T) {
+	t.Parallel()
+	inBubble(t, expiryYAML, nil, func(b *bubble) {
+		p := b.start(t.TempDir(), nil)
+		old, seen := b.live("u", "f", "on", 0), time.Now()
+		cleared := b.live("w", "f", "on", 0)
+		b.put(old, cleared, b.live("w", "f", "control", -time.Millisecond))
+		for range 8 { // v is seen again and again, which no more than moves its time
+			b.put(b.live("v", "f", "on", 0))
+			b.pass(10 * time.Second)
+		}
+		b.pass(time.Until(seen.Add(90 * time.Second)))
+		b.wantStory("u", "f", `"on"<`)
+		b.put(b.live("v", "f", "on", 0))
+		b.pass(sweepSlack)
+		b.wantStory("u", "f", `"on"< expired`)
+		b.wantStory("w", "f", `"on"< not_served`)
+		b.wantStory("v", "f", `"on"<`)
+		for _, r := range b.read(b.topics.Traits)[0] {
+			if late := r.Timestamp.Sub(seen.Add(90 * time.Second)); r.Value == nil && valueOf(r, schemas.HeaderReason) == "expired" && (late < 0 || late > sweepSlack) {
+				t.Errorf("expired at %v, %s after it should", r.Timestamp, late)
+			}
+		}
+		if n := len(b.replay(0, -1)); n != 2 { // v and the clock
+			t.Errorf("the changelog has %d keys, want 2", n)
+		}
+		b.kill(p)
+		q := b.start(t.TempDir(), nil) // has the clock from the changelog
+		again := *old
+		again.Timestamp = time.Now()
+		b.put(&again, b.live("x", "f", "on", 2*time.Minute))
+		b.caughtUp(b.t.Context())
+		b.wantStory("u", "f", `"on"< expired`)
+		b.wantStory("x", "f", "")
+		if n := q.impressions("a", "late"); n != 2 {
+			t.Errorf("%d impressions were late, want 2", n)
+		}
+		b.put(b.live("u", "f", "on", time.Second))
+		b.caughtUp(b.t.Context())
+		b.wantStory("u", "f", `"on"< expired "on"<`)
+		b.pass(90*time.Second + sweepSlack)
+		b.wantStory("u", "f", `"on"< expired "on"< expired`)
+		b.wantStory("v", "f", `"on"< expired`)
+		b.settle()
+		b.check(b.dirs...)
+	})
+}
+
+// A clock does not run ahead of what its task has yet to read: a backlog that keeps
+// a trait from expiring is read first.
+func TestExpiryWaitsForTheBacklog(t *testing.T) {
+	t.Parallel()
+	inBubble(t, expiryYAML, nil, func(b *bubble) {
+		dir := t.TempDir()
+		p := b.start(dir, nil)
+		b.put(b.live("u", "f", "on", 0))
+		b.caughtUp(b.t.Context())
+		b.kill(p)
+		for range 40 {
+			b.pass(30 * time.Second)
+			b.put(b.live("u", "f", "on", 0))
+		}
+		b.start(dir, nil)
+		b.settle()
+		b.wantStory("u", "f", `"on"<`)
+		b.check(b.dirs...)
+	})
+}
+
+// Clocks tick no more often than they should, alone where something expires, and
+// with nothing to read too; a task's clock never goes back.
+func TestTicks(t *testing.T) {
+	t.Parallel()
+	for yaml, want := range map[string][2]int{expiryYAML: {60, 135}, strings.Replace(expiryYAML, ", expire_after: 90s", "", 1): {0, 0}} {
+		inBubble(t, yaml, nil, func(b *bubble) {
+			b.start(t.TempDir(), nil)
+			b.pass(10 * time.Minute)
+			clocks := b.clocks()
+			if n := len(clocks); n < want[0] || n > want[1] {
+				t.Errorf("%d ticks in ten minutes, want %v", n, want)
+			}
+			b.put(&kgo.Record{
+				Topic: b.topics.Inbox.Name, Timestamp: time.Now(),
+				Headers: kafkaHeaders(schemas.Command{Kind: schemas.Tick, Time: noon}.Headers()),
+			})
+			b.settle()
+			clocks = b.clocks()
+			for i := range clocks {
+				if i > 0 && clocks[i] <= clocks[i-1] {
+					t.Errorf("the clock goes from %d to %d", clocks[i-1], clocks[i])
+				}
+			}
+			b.check(b.dirs...)
+		})
+	}
+}
+
+// clocks are all that the changelog says of the first task's clock, in order.
+func (b *bubble) clocks() []int64 {
+	b.t.Helper()
+	var all []int64
+	for _, r := range b.read(b.topics.Changelog)[0] {
+		if !schemas.IsClockKey(r.Key) {
+			continue
+		}
+		ms, err := schemas.DecodeClock(r.Value)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		all = append(all, ms)
+	}
+	return all
+}
+
+// More traits than a step of a sweep takes expire, each once, also where the process
+// is killed in the middle.
+func TestManyExpire(t *testing.T) {
+	t.Parallel()
+	inBubble(t, expiryYAML, nil, func(b *bubble) {
+		dir := t.TempDir()
+		p := b.start(dir, nil)
+		var records []*kgo.Record
+		for i := range 3 * mostStale {
+			records = append(records, b.live(fmt.Sprint("u", i), "f", "on", 0))
+		}
+		b.put(records...)
+		b.caughtUp(b.t.Context())
+		for tries := 0; b.expired() == 0; tries++ {
+			if tries > 5000 {
+				t.Fatal("nothing expires")
+			}
+			b.pass(20 * time.Millisecond)
+		}
+		b.kill(p)
+		if n := b.expired(); n == 3*mostStale {
+			t.Error("all have expired before the kill")
+		}
+		b.start(dir, nil)
+		b.pass(sweepSlack)
+		b.settle()
+		if n := b.expired(); n != 3*mostStale {
+			t.Errorf("%d expired, want %d", n, 3*mostStale)
+		}
+		b.check(b.dirs...)
+	})
+}
+
+// expired counts the tombstones of the first task.
+func (b *bubble) expired() (n int) {
+	b.t.Helper()
+	for _, r := range b.read(b.topics.Traits)[0] {
+		if r.Value == nil {
+			n++
+		}
+	}
+	return n
+}

@@ -1,0 +1,94 @@
+package processor
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"sync/atomic"
+	"time"
+
+	"traitstream/schemas"
+)
+
+// keepInterval is how often markers are looked at that may be too old.
+const keepInterval = time.Hour
+
+// reach tells how far back the sources go.
+type reach struct {
+	wanted atomic.Bool  // a worker has markers that are old
+	from   atomic.Int64 // the time of the first record of all, ms since 1970; 0: not known
+}
+
+// dropMarkers removes the markers that are older than state.keep_forgotten, of tasks
+// that the transaction has read from, if no source reaches back before them.
+func (w *worker) dropMarkers(now time.Time) {
+	if now.Sub(w.kept) < keepInterval {
+		return
+	}
+	before := now.Add(-w.o.Config.State.KeepForgotten).UnixMilli()
+	from := w.o.reach.from.Load()
+	for number, r := range w.removals {
+		if r.oldest >= before {
+			continue
+		}
+		if from == 0 {
+			w.o.reach.wanted.Store(true)
+			return // the next transaction may know
+		}
+		if w.hasPlace(r.task) {
+			w.dropMarkersOf(number, r, before, from)
+		}
+	}
+	w.kept = now
+	w.o.reach.from.Store(0)
+}
+
+func (w *worker) dropMarkersOf(number int32, r *removals, before, from int64) {
+	r.oldest, r.newest = math.MaxInt64, math.MinInt64
+	for key, m := range r.markers {
+		if m.At < before && m.Until < from {
+			delete(r.markers, key)
+			w.state.Set(number, schemas.AppendMarkerKey(nil, key), nil)
+			continue
+		}
+		r.oldest, r.newest = min(r.oldest, m.At), max(r.newest, m.Until)
+	}
+}
+
+// lookBack finds out how far back the sources go, where a worker wants to know.
+func (m *measurement) lookBack(ctx context.Context) error {
+	if !m.o.reach.wanted.Load() {
+		return nil
+	}
+	first := int64(math.MaxInt64)
+	for _, source := range m.o.Config.Sources {
+		for number := range m.start[source.Topic] {
+			at, err := m.firstTime(ctx, source.Topic, number)
+			if err != nil {
+				return fmt.Errorf("looking up how far back %s goes: %w", source.Topic, err)
+			}
+			first = min(first, at)
+		}
+	}
+	m.o.reach.wanted.Store(false)
+	m.o.reach.from.Store(first)
+	return nil
+}
+
+// firstTime returns the time of a partition's first record, ms since 1970; the end
+// of time where there is none.
+func (m *measurement) firstTime(ctx context.Context, topic string, number int32) (int64, error) {
+	start, err := listed(m.start, partition{topic, number})
+	if err != nil {
+		return 0, err
+	}
+	end, err := listed(m.end, partition{topic, number})
+	if err != nil {
+		return 0, err
+	}
+	r, err := m.o.firstRecord(ctx, topic, number, start.Offset, end.Offset)
+	if err != nil || r == nil {
+		return math.MaxInt64, err
+	}
+	return timestamp(r), nil
+}
