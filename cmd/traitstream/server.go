@@ -61,7 +61,7 @@ func (s *server) serve(a *app, p *processor.Processor, r *restoration) {
 	if s.listener == nil {
 		return
 	}
-	registerProcess(a)
+	registerProcess(a, p)
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, r *http.Request) { live(w, r, a.conn.client, p) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { ready(w, p.Ready(), r) })
@@ -108,7 +108,7 @@ func ready(w http.ResponseWriter, isReady bool, r *restoration) {
 }
 
 // registerProcess adds the metrics of the process and its store.
-func registerProcess(a *app) {
+func registerProcess(a *app, p *processor.Processor) {
 	gauge := func(name, help string, value func() float64) {
 		a.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "traitstream", Name: name, Help: help}, value))
 	}
@@ -119,6 +119,12 @@ func registerProcess(a *app) {
 			return -1
 		}
 		return float64(free)
+	})
+	gauge("ready", "1 once the group has given out the tasks and those of this process are restored, else 0.", func() float64 {
+		if p.Ready() {
+			return 1
+		}
+		return 0
 	})
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: "traitstream", Name: "build_info", Help: "1, labelled by version.",
