@@ -111,4 +111,6 @@ type Processor struct {
 type HTTP struct {
 	Listen    string // host:port or :port; empty: none
 	Advertise string // host:port where others reach this process; empty: not told
+	Token     Secret // who shows it may see and change users' data; empty: who is on this machine may
+	Pprof     bool   // serve profiles
 }

@@ -38,6 +38,8 @@ var samples = map[string]struct{ value, beside string }{
 	"processor.max_clock_ahead": {value: "1d"},
 	"http.listen":               {value: "127.0.0.1:0"},
 	"http.advertise":            {value: "traits:8080"},
+	"http.token":                {value: "0123456789abcdef"},
+	"http.pprof":                {value: "true"},
 }
 
 func environment(all map[string]string) func(string) (string, bool) {

@@ -80,6 +80,19 @@ func webAddress(text string) error {
 	return nil
 }
 
+// minToken is how long a token is at least, characters.
+const minToken = 16
+
+// token accepts what fits into a header and is not soon guessed. It does not show
+// the text.
+func token(text string) error {
+	visible := func(r rune) bool { return r > ' ' && r <= '~' }
+	if len(text) < minToken || strings.ContainsFunc(text, func(r rune) bool { return !visible(r) }) {
+		return fmt.Errorf("it must be at least %d visible ASCII characters without blanks; openssl rand -hex 32 makes some", minToken)
+	}
+	return nil
+}
+
 func notEmpty(text string) error {
 	if text == "" {
 		return errors.New("it is empty; write a value, or leave the key out")

@@ -59,11 +59,13 @@ func (r *reader) settings() map[string]setting {
 		"processor.commit_interval": r.durationInto(&c.Processor.CommitInterval, time.Millisecond, 5*time.Second),
 		"processor.flush_interval":  r.durationInto(&c.Processor.FlushInterval, 0, time.Hour),
 		"processor.session_timeout": r.durationInto(&c.Processor.SessionTimeout, 6*time.Second, 30*time.Minute),
-		"processor.leave_on_stop":   {single, r.leaveOnStop},
+		"processor.leave_on_stop":   r.booleanInto(&c.Processor.LeaveOnStop),
 		"processor.max_clock_ahead": r.durationInto(&c.Processor.MaxClockAhead, 0, time.Duration(math.MaxInt64).Truncate(day)),
 
 		"http.listen":    r.textInto(&c.HTTP.Listen, listenAddress),
 		"http.advertise": r.textInto(&c.HTTP.Advertise, hostPort),
+		"http.token":     r.textInto((*string)(&c.HTTP.Token), token),
+		"http.pprof":     r.booleanInto(&c.HTTP.Pprof),
 	}
 }
 
@@ -173,8 +175,10 @@ func (r *reader) outputFormat(n *yaml.Node, path string) {
 	r.choice(n, path, []string{"json"}, "avro")
 }
 
-func (r *reader) leaveOnStop(n *yaml.Node, path string) {
-	if value, ok := r.boolean(n, path); ok {
-		r.config.Processor.LeaveOnStop = value
-	}
+func (r *reader) booleanInto(to *bool) setting {
+	return setting{single, func(n *yaml.Node, path string) {
+		if value, ok := r.boolean(n, path); ok {
+			*to = value
+		}
+	}}
 }

@@ -13,9 +13,9 @@ import (
 
 // fetch asks for the records at this offset until a leader answers. The answer
 // is empty where the next record is not decided within half a second.
-func (r *reader) fetch(ctx context.Context, at int64) (*kmsg.FetchResponseTopicPartition, error) {
+func (r *reader) fetch(ctx context.Context, at, to int64) (*kmsg.FetchResponseTopicPartition, error) {
 	for try := 0; ; try++ {
-		raw, err := r.tryFetch(ctx, at)
+		raw, err := r.tryFetch(ctx, at, to)
 		if err == nil {
 			return raw, nil
 		}
@@ -47,13 +47,13 @@ func passing(err error, try int) bool {
 	return kgo.IsRetryableBrokerErr(err) || adviceFor(err) == adviseReach || try < patience
 }
 
-func (r *reader) tryFetch(ctx context.Context, at int64) (*kmsg.FetchResponseTopicPartition, error) {
+func (r *reader) tryFetch(ctx context.Context, at, to int64) (*kmsg.FetchResponseTopicPartition, error) {
 	if r.leader < 0 {
 		if err := r.locate(ctx); err != nil {
 			return nil, err
 		}
 	}
-	resp, err := r.cl.Broker(int(r.leader)).Request(ctx, r.request(at))
+	resp, err := r.cl.Broker(int(r.leader)).Request(ctx, r.request(at, to))
 	if err != nil {
 		return nil, err
 	}
@@ -73,12 +73,12 @@ func (r *reader) tryFetch(ctx context.Context, at int64) (*kmsg.FetchResponseTop
 
 // request names the topic by name and id: the version that the broker speaks
 // decides which of them is sent.
-func (r *reader) request(at int64) *kmsg.FetchRequest {
+func (r *reader) request(at, to int64) *kmsg.FetchRequest {
 	p := kmsg.NewFetchRequestTopicPartition()
 	p.Partition = r.partition
 	p.CurrentLeaderEpoch = r.epoch
 	p.FetchOffset = at
-	p.PartitionMaxBytes = fetchBytes
+	p.PartitionMaxBytes = int32(min(fetchBytes, leastFetch+(to-at)*recordRoom))
 	t := kmsg.NewFetchRequestTopic()
 	t.Topic, t.TopicID = r.topic, r.id
 	t.Partitions = append(t.Partitions, p)

@@ -13,6 +13,10 @@ import (
 
 const (
 	fetchBytes = 4 << 20 // a larger batch is still read, alone
+	// Where little is left, many reads at once, as of many tasks, do not take that
+	// much each for what lies behind.
+	leastFetch = 64 << 10
+	recordRoom = 1 << 10
 	fetchWait  = 500 * time.Millisecond
 )
 
@@ -110,7 +114,7 @@ func (r *reader) read(ctx context.Context, from, to int64, fn func(*kgo.Record) 
 // come to the end, has failed, or no more is wanted.
 func (r *reader) fetchAll(ctx context.Context, at, to int64, hand func(answer) bool) {
 	for short := 0; at < to; {
-		raw, err := r.fetch(ctx, at)
+		raw, err := r.fetch(ctx, at, to)
 		next := at
 		if err == nil {
 			next, err = nextOffset(raw.RecordBatches, at)

@@ -434,3 +434,12 @@ func BenchmarkReadPartition(b *testing.B) {
 	}
 	b.ReportMetric(records*float64(b.N)/b.Elapsed().Seconds(), "records/s")
 }
+
+// A read of a few records does not take what lies behind them.
+func TestReadPartitionTakesWhatItNeeds(t *testing.T) {
+	for left, want := range map[int64]int32{1: leastFetch + recordRoom, 100: leastFetch + 100*recordRoom, 1 << 40: fetchBytes} {
+		if got := newReader(nil, "t", 0).request(7, 7+left).Topics[0].Partitions[0].PartitionMaxBytes; got != want {
+			t.Errorf("for %d records it takes %d bytes, want %d", left, got, want)
+		}
+	}
+}

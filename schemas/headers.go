@@ -28,6 +28,10 @@ const (
 	HeaderErrorTruncated = "__traitstream.errors.truncated" // "true" where key or value was cut
 )
 
+// HeaderReplayed marks a record that was put back into its source: the topic,
+// partition and offset of its dead letter, as topic/partition/offset.
+const HeaderReplayed = "traitstream.replayed"
+
 // Header is a header of a Kafka record.
 type Header struct {
 	Key   string

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"os"
+	"slices"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -191,10 +192,11 @@ func (a *app) checkDefinitions() error {
 }
 
 // processor returns one over the app, which others reach at an address, if any.
-func (a *app) processor(http string, leave bool) *processor.Processor {
+// More options are of its workers' clients.
+func (a *app) processor(http string, leave bool, more ...kgo.Opt) *processor.Processor {
 	return processor.New(processor.Options{
 		Config: a.cfg, Traits: a.traits, Topics: a.topics, Store: a.store,
-		Client: a.conn.client, Connect: a.conn.options,
+		Client: a.conn.client, Connect: append(slices.Clone(a.conn.options), more...),
 		Metrics: processor.NewMetrics(a.registry), Log: a.log,
 		Instance: a.instance, HTTP: http, Leave: leave,
 	})

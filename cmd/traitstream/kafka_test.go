@@ -105,7 +105,7 @@ type realWorld struct {
 	config  string
 }
 
-func newRealWorld(t *testing.T, brokers string) *realWorld {
+func newRealWorld(t *testing.T, brokers string, more ...string) *realWorld {
 	t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(strings.Split(brokers, ",")...))
 	if err != nil {
@@ -116,7 +116,7 @@ func newRealWorld(t *testing.T, brokers string) *realWorld {
 	w := &realWorld{t: t, brokers: brokers, admin: kadm.NewClient(client), app: app, source: app + "-source"}
 	w.config = write(t, t.TempDir(), "c.yaml", fmt.Sprintf(
 		"app: %s\nkafka: {brokers: [%s]}\nsources: [{topic: %s}]\nstate: {dir: data}\nhttp: {listen: %q}\n",
-		app, brokers, w.source, freeAddress(t)))
+		app, brokers, w.source, freeAddress(t))+strings.Join(more, ""))
 	if _, err := w.admin.CreateTopic(t.Context(), 6, -1, nil, w.source); err != nil {
 		t.Fatal(err)
 	}

@@ -8,7 +8,7 @@ func (m *Main) laterCommands() []*cobra.Command {
 	var commands []*cobra.Command
 	for _, name := range []string{
 		"get", "explain", "preview", "apply", "definitions",
-		"replay", "forget", "dlq", "deliver", "ingest",
+		"replay", "forget", "deliver", "ingest",
 	} {
 		commands = append(commands, &cobra.Command{
 			Use: name, Hidden: true, DisableFlagParsing: true,

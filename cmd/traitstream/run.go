@@ -83,7 +83,16 @@ func (m *Main) run(ctx context.Context, cfg *config.Config, o runOptions) (err e
 		return err
 	}
 	defer func() { err = errors.Join(err, server.close()) }()
-	p := a.processor(server.advertised(cfg.HTTP.Advertise), o.leave || o.untilCaughtUp || cfg.Processor.LeaveOnStop)
+	tracing, err := startTracing(ctx, cfg.App)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		if err := tracing.close(); err != nil {
+			log.Warn("the last spans are lost", "error", err)
+		}
+	}()
+	p := a.processor(server.advertised(cfg.HTTP.Advertise), o.leave || o.untilCaughtUp || cfg.Processor.LeaveOnStop, tracing.options()...)
 	restoration := newRestoration(p.Tasks)
 	server.serve(a, p, restoration)
 

@@ -7,12 +7,14 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/http/pprof"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"golang.org/x/net/netutil"
 
 	"traitstream/processor"
 )
@@ -20,6 +22,9 @@ import (
 // stuckAfter is how long the loop may not come round, with a broker that
 // answers, until the process counts as dead.
 const stuckAfter = 60 * time.Second
+
+// maxConnections bounds how many clients are served at a time; more wait.
+const maxConnections = 256
 
 // server is the HTTP listener of health, status and metrics.
 type server struct {
@@ -62,22 +67,48 @@ func (s *server) serve(a *app, p *processor.Processor, r *restoration) {
 		return
 	}
 	registerProcess(a, p)
+	s.http = newHTTPServer(endpoints(a, p, r), a.log)
+	go func() {
+		defer close(s.done)
+		if err := s.http.Serve(netutil.LimitListener(s.listener, maxConnections)); !errors.Is(err, http.ErrServerClosed) {
+			a.log.Error("the HTTP listener ended", "error", err)
+		}
+	}()
+}
+
+// endpoints are what is answered. All that tells of users is guarded.
+func endpoints(a *app, p *processor.Processor, r *restoration) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, r *http.Request) { live(w, r, a.conn.client, p) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { ready(w, p.Ready(), r) })
 	mux.Handle("GET /status", statusHandler(a.instance.Name, p.Ready, r))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}))
-	s.http = &http.Server{
-		Handler: mux, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
-		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
-		ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelDebug),
+	if a.cfg.HTTP.Pprof {
+		mux.Handle("GET /debug/pprof/", guarded(a.cfg.HTTP.Token, profiles()))
 	}
-	go func() {
-		defer close(s.done)
-		if err := s.http.Serve(s.listener); !errors.Is(err, http.ErrServerClosed) {
-			a.log.Error("the HTTP listener ended", "error", err)
-		}
-	}()
+	return mux
+}
+
+// profiles are those of net/http/pprof, but for the command line, which may hold
+// secrets of whatever starts the process.
+func profiles() http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	mux.HandleFunc("/debug/pprof/symbol", pprof.Symbol)
+	mux.HandleFunc("/debug/pprof/trace", pprof.Trace)
+	mux.Handle("/debug/pprof/cmdline", http.NotFoundHandler())
+	return mux
+}
+
+// newHTTPServer returns a server that gives no client more than a little time and
+// memory.
+func newHTTPServer(h http.Handler, log *slog.Logger) *http.Server {
+	return &http.Server{
+		Handler: h, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second,
+		WriteTimeout: 30 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}
 }
 
 // live answers 503 only when the loop stands still though the broker answers:

@@ -5,14 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"sync/atomic"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"traitstream/deadletter"
 	"traitstream/kafka"
-	"traitstream/schemas"
 )
 
 // letters is the value of --dead-letters: none, all, or those of a time up to
@@ -58,102 +56,50 @@ type lettersReport struct {
 	Reasons map[string]int64 `json:"reasons"`
 }
 
-// unknownReason stands for a record of the dead letters that gives none.
-const unknownReason = "unknown"
-
 // countLetters counts the dead letters by reason; nil is not counted.
 func (m *Main) countLetters(ctx context.Context, cl *kgo.Client, topic kafka.Topic, which letters, now time.Time) (*lettersReport, error) {
 	report := &lettersReport{Reasons: map[string]int64{}}
-	from := startPoint{text: fromStart}
+	reader := &deadletter.Reader{Client: cl, Topic: topic.Name}
 	switch {
 	case which.text == lettersNone:
 		return nil, nil
 	case which.last > 0:
-		since := now.Add(-which.last).UTC().Truncate(time.Second)
-		if first := time.Unix(0, 0).UTC(); since.Before(first) { // Kafka knows no time before
-			since = first
-		}
-		report.Since, from = &since, startPoint{text: which.text, at: since}
+		reader.Since = ago(which.last, now)
+		report.Since = &reader.Since
 	}
 	if topic.Missing {
 		return report, nil
 	}
-	adm := kadm.NewClient(cl)
-	starts, err := from.list(ctx, adm, topic.Name)
-	if err != nil {
-		return nil, err
-	}
-	ends, err := listed(adm.ListEndOffsets(ctx, topic.Name))
-	if err != nil {
-		return nil, err
-	}
-	c := counting{report: report}
-	return report, m.newMeter("counting dead letters", m.newScreen()).during(ctx, c.reading, func() error {
-		return c.run(ctx, cl, starts, ends, from)
-	})
-}
-
-// counting is a count of dead letters under way, in offsets.
-type counting struct {
-	report      *lettersReport
-	done, total atomic.Int64
-}
-
-func (c *counting) run(ctx context.Context, cl *kgo.Client, starts, ends kadm.ListedOffsets, from startPoint) error {
-	ends.Each(func(end kadm.ListedOffset) {
-		if start, ok := starts.Lookup(end.Topic, end.Partition); ok {
-			c.total.Add(end.Offset - start.Offset)
-		}
-	})
-	count := from.after(c.count)
-	for _, end := range ends.Offsets().Sorted() {
-		start, ok := starts.Lookup(end.Topic, end.Partition)
-		if !ok {
-			continue // it was added in between
-		}
-		before := c.done.Load()
-		err := readKept(ctx, cl, end.Topic, end.Partition, start.Offset, end.At, func(r *kgo.Record) error {
-			c.done.Store(before + r.Offset - start.Offset)
-			return count(r)
+	err := m.newMeter("counting dead letters", m.newScreen()).during(ctx, readingLetters(reader, "counting dead letters"), func() error {
+		return reader.Read(ctx, func(r *kgo.Record) error {
+			report.Reasons[deadletter.Parse(r).Why()]++
+			return nil
 		})
-		if err != nil {
-			return fmt.Errorf("counting dead letters (--dead-letters none leaves them out): %w", err)
-		}
-		c.done.Store(before + end.At - start.Offset)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("counting dead letters (--dead-letters none leaves them out): %w", err)
 	}
-	return nil
+	return report, nil
 }
 
-// readKept reads what a topic's retention leaves of a range of offsets.
-func readKept(ctx context.Context, cl *kgo.Client, topic string, partition int32, from, to int64, fn func(*kgo.Record) error) error {
-	for from < to {
-		err := kafka.ReadPartition(ctx, cl, topic, partition, from, to, fn)
-		var gone *kafka.OutOfRangeError
-		if !errors.As(err, &gone) || gone.Start <= gone.Offset {
-			return err
-		}
-		from = gone.Start
+// ago returns the second that lies so far before now, but not before the times
+// that Kafka knows.
+func ago(d time.Duration, now time.Time) time.Time {
+	at := now.Add(-d).UTC().Truncate(time.Second)
+	if first := time.Unix(0, 0).UTC(); at.Before(first) {
+		return first
 	}
-	return nil
+	return at
 }
 
-func (c *counting) count(r *kgo.Record) error {
-	reason := unknownReason
-	for _, h := range r.Headers {
-		if h.Key == schemas.HeaderErrorReason {
-			reason = string(h.Value) // that which was added last
-		}
+// readingLetters is for a meter.
+func readingLetters(r *deadletter.Reader, doing string) func() (reading, bool) {
+	return func() (reading, bool) {
+		done, total := r.Progress()
+		return reading{
+			done: done, total: total, doing: doing,
+			words:      fmt.Sprintf("%s of %s", humanCount(done), humanCount(total)),
+			attributes: []any{"offsets", done, "of", total},
+		}, true
 	}
-	c.report.Reasons[reason]++
-	return nil
-}
-
-// reading is for a meter.
-func (c *counting) reading() (reading, bool) {
-	done, total := c.done.Load(), c.total.Load()
-	return reading{
-		done: done, total: total, doing: "counting dead letters",
-		words:      fmt.Sprintf("%s of %s", humanCount(done), humanCount(total)),
-		attributes: []any{"offsets", done, "of", total},
-	}, true
 }

@@ -162,7 +162,7 @@ func (m *Main) printLetters(l *lettersReport) error {
 	}
 	t := table{right: map[int]bool{1: true}}
 	t.add("DEAD LETTERS"+strings.ToUpper(when), "RECORDS")
-	for _, reason := range l.reasons() {
+	for _, reason := range mostFirst(l.Reasons) {
 		t.add(printable(reason), strconv.FormatInt(l.Reasons[reason], 10))
 	}
 	if _, err := fmt.Fprintln(m.Stdout); err != nil {

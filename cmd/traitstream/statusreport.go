@@ -185,9 +185,9 @@ func newInputReport(in processor.Input, now time.Time) inputReport {
 	return r
 }
 
-// reasons returns the reasons of dead letters, the most frequent first.
-func (l *lettersReport) reasons() []string {
-	return slices.SortedFunc(maps.Keys(l.Reasons), func(a, b string) int {
-		return cmp.Or(cmp.Compare(l.Reasons[b], l.Reasons[a]), cmp.Compare(a, b))
+// mostFirst returns the words that were counted, the most frequent first.
+func mostFirst(counts map[string]int64) []string {
+	return slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
 	})
 }

@@ -17,6 +17,8 @@ type table struct {
 	// paint, if not nil, returns the colour of a cell as a terminal's parameter,
 	// or nothing.
 	paint func(cell string) string
+
+	widths []int // of the columns, as they were printed last
 }
 
 // maxCell is the widest that a cell may be, in columns of the terminal.
@@ -29,8 +31,9 @@ func (t *table) add(cells ...string) {
 	t.rows = append(t.rows, cells)
 }
 
+// print prints the rows, in the columns of those that were printed before.
 func (t *table) print(w io.Writer) error {
-	var widths []int
+	widths := t.widths
 	for _, row := range t.rows {
 		for i, cell := range row {
 			if i == len(widths) {
@@ -56,6 +59,7 @@ func (t *table) print(w io.Writer) error {
 			return err
 		}
 	}
+	t.widths = widths
 	return nil
 }
 
