@@ -66,7 +66,7 @@ func (s *server) serve(a *app, p *processor.Processor, r *restoration) {
 	if s.listener == nil {
 		return
 	}
-	registerProcess(a)
+	registerProcess(a, p)
 	s.http = newHTTPServer(endpoints(a, p, r), a.log)
 	go func() {
 		defer close(s.done)
@@ -139,7 +139,7 @@ func ready(w http.ResponseWriter, isReady bool, r *restoration) {
 }
 
 // registerProcess adds the metrics of the process and its store.
-func registerProcess(a *app) {
+func registerProcess(a *app, p *processor.Processor) {
 	gauge := func(name, help string, value func() float64) {
 		a.registry.MustRegister(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "traitstream", Name: name, Help: help}, value))
 	}
@@ -150,6 +150,12 @@ func registerProcess(a *app) {
 			return -1
 		}
 		return float64(free)
+	})
+	gauge("ready", "1 once the group has given out the tasks and those of this process are restored, else 0.", func() float64 {
+		if p.Ready() {
+			return 1
+		}
+		return 0
 	})
 	info := prometheus.NewGauge(prometheus.GaugeOpts{
 		Namespace: "traitstream", Name: "build_info", Help: "1, labelled by version.",

@@ -11,7 +11,10 @@ import (
 	"traitstream/processor"
 )
 
-type statusOptions struct{ letters letters }
+type statusOptions struct {
+	letters letters
+	local   bool
+}
 
 func (m *Main) statusCommand() *cobra.Command {
 	o := statusOptions{letters: letters{text: "24h", last: 24 * time.Hour}}
@@ -22,17 +25,25 @@ func (m *Main) statusCommand() *cobra.Command {
 			"processed yet and how old the oldest of them is. It asks the brokers, so it works wherever the configuration\n" +
 			"does; how far a restore is, it asks the processes at http.advertise, or at http.listen where that tells.\n" +
 			"Dead letters are counted by reason: those of the last 24 hours, of another time up to now, all, or none.\n" +
-			"Counting reads them, which takes a while where they are many.",
+			"Counting reads them, which takes a while where they are many.\n" +
+			"With --local it asks the process at http.listen alone whether it is ready, as a health check does.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := m.load()
 			if err != nil {
 				return err
 			}
+			if o.local {
+				if c.Flags().Changed("dead-letters") {
+					return usage("--dead-letters asks the brokers, --local does not")
+				}
+				return m.statusLocal(c.Context(), cfg.HTTP.Listen)
+			}
 			return m.status(c.Context(), cfg, o)
 		},
 	}
 	c.Flags().Var(&o.letters, "dead-letters", "which dead letters to count: none, all, or how far back, such as 12h or 7d")
+	c.Flags().BoolVar(&o.local, "local", false, "ask the process at http.listen alone: exit status 0 if it is ready, 1 if not")
 	return c
 }
 

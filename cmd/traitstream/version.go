@@ -27,9 +27,15 @@ func (m *Main) versionCommand() *cobra.Command {
 	}
 }
 
-// version is that of the module or else the commit that the binary was built
-// from.
+// release is the version that a build names: -ldflags "-X main.release=1.2.3".
+var release string
+
+// version is the release's, that of the module, or else the commit that the
+// binary was built from.
 func version() string {
+	if release != "" {
+		return release
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "devel"
