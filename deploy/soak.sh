@@ -30,7 +30,7 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-# events prints a second's worth of impressions at a time: 20,000 users and 20 flags, so that most change nothing.
+# events prints a second's worth of impressions at a time: 2,000 users and 20 flags: all are known after some minutes, and most change nothing.
 events() {
   local second
   while sleep 1; do
@@ -39,7 +39,7 @@ events() {
       srand(seed)
       for (i = 0; i < n; i++)
         printf "{\"type\":\"track\",\"event\":\"get_treatment\",\"userId\":\"user-%d\",\"timestamp\":\"%s.%03dZ\",\"properties\":{\"split\":\"flag_%d\",\"treatment\":\"%s\",\"environmentName\":\"Production\"}}\n",
-          rand() * 20000, at, rand() * 1000, rand() * 20, rand() < 0.95 ? "on" : "off"
+          rand() * 2000, at, rand() * 1000, rand() * 20, rand() < 0.95 ? "on" : "off"
     }'
   done
 }
