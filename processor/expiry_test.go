@@ -138,6 +138,9 @@ func (b *bubble) clocks() []int64 {
 // More traits than a step of a sweep takes expire, each once, also where the process
 // is killed in the middle.
 func TestManyExpire(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it takes minutes under the race detector: a sweep over very many keys")
+	}
 	t.Parallel()
 	inBubble(t, expiryYAML, nil, func(b *bubble) {
 		dir := t.TempDir()

@@ -26,7 +26,7 @@ func (w *worker) dropMarkers(now time.Time) {
 		return
 	}
 	before := now.Add(-w.o.Config.State.KeepForgotten).UnixMilli()
-	from := w.o.reach.from.Load()
+	from, used := w.o.reach.from.Load(), false
 	for number, r := range w.removals {
 		if r.oldest >= before {
 			continue
@@ -35,12 +35,14 @@ func (w *worker) dropMarkers(now time.Time) {
 			w.o.reach.wanted.Store(true)
 			return // the next transaction may know
 		}
-		if w.hasPlace(r.task) {
+		if used = true; w.hasPlace(r.task) {
 			w.dropMarkersOf(number, r, before, from)
 		}
 	}
 	w.kept = now
-	w.o.reach.from.Store(0)
+	if used { // another worker may have asked for it
+		w.o.reach.from.Store(0)
+	}
 }
 
 func (w *worker) dropMarkersOf(number int32, r *removals, before, from int64) {
