@@ -139,6 +139,10 @@ func (m *Main) forgetProgress() func(done, users int) {
 // maxUser is the longest user that impressions may have, in bytes.
 const maxUser = 1 << 10
 
+// byteOrderMark is what some programs begin a text in UTF-8 with; it is no part of
+// the first user.
+const byteOrderMark = "\ufeff"
+
 // forgottenUsers returns the users, each once.
 func (m *Main) forgottenUsers(ctx context.Context, o forgetOptions, args []string) ([]string, error) {
 	if len(args) == 1 {
@@ -158,6 +162,9 @@ func (m *Main) forgottenUsers(ctx context.Context, o forgetOptions, args []strin
 	lines := bufio.NewScanner(in)
 	for n := 1; lines.Scan(); n++ {
 		user := strings.TrimSuffix(lines.Text(), "\r")
+		if n == 1 {
+			user = strings.TrimPrefix(user, byteOrderMark)
+		}
 		if user == "" || seen[user] {
 			continue
 		}

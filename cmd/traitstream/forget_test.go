@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -107,6 +108,15 @@ func TestForgetUsage(t *testing.T) {
 		if status != exitUsage || stdout != "" || !strings.Contains(stderr, c.says) {
 			t.Errorf("%q: status %d, output %q, errors %q", c.args, status, stdout, stderr)
 		}
+	}
+}
+
+// A list is read as spreadsheets and other systems write it.
+func TestForgottenUsers(t *testing.T) {
+	list := write(t, t.TempDir(), "users.txt", "\ufeffu1\r\n u 2 \n\r\nu1\n\ufeffu1\nu\x003")
+	users, err := new(Main).forgottenUsers(t.Context(), forgetOptions{file: list}, nil)
+	if want := []string{"u1", " u 2 ", "\ufeffu1", "u\x003"}; err != nil || !slices.Equal(users, want) {
+		t.Errorf("%q, %v, want %q", users, err, want)
 	}
 }
 

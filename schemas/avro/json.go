@@ -93,6 +93,7 @@ func (w *writer) value(n *node, depth int) {
 	}
 	switch n.kind {
 	case hamba.Null:
+		w.limit-- // it may be left out again, and takes its time all the same
 		w.dst = append(w.dst, "null"...)
 	case hamba.Boolean:
 		w.boolean()

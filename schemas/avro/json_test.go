@@ -2,6 +2,7 @@ package avro
 
 import (
 	"bytes"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -224,6 +225,49 @@ func TestReferences(t *testing.T) {
 	}
 }
 
+// Defaults have no say in what was written: a bad one, or one that is made to hurt,
+// does not make a schema unreadable.
+func TestDefaults(t *testing.T) {
+	for _, c := range []struct{ field, body, want string }{
+		{`"type":["string","null"],"default":null`, "\x02", "null"},
+		{`"type":"long","default":"x"`, "\x02", "1"},
+		{`"type":["R","null"],"default":{}`, "\x02", "null"},
+		{`"type":[{"type":"array","items":"R"},"null"],"Default":[{}]`, "\x02", "null"},
+		{`"type":[{"type":"fixed","name":"F","size":1099511627776},"null"],"DEFAULT":"x"`, "\x02", "null"},
+		{`"type":{"type":"enum","name":"E","symbols":["A","B"],"default":"C"}`, "\x02", `"B"`},
+	} {
+		s, err := Parse(`{"type":"record","name":"R","fields":[{"name":"default",` + c.field + `}]}`)
+		if err != nil {
+			t.Errorf("%s: %v", c.field, err)
+			continue
+		}
+		if got, err := s.AppendJSON(nil, []byte(c.body), Shown); err != nil || string(got) != `{"default":`+c.want+`}` {
+			t.Errorf("%s: %s, %v", c.field, got, err)
+		}
+	}
+	if s, err := Parse(`{"type":"record","name":"R","fields":[{"name":"self","type":"R","default":{}}]}`); err != nil {
+		t.Error(err)
+	} else if _, err := s.AppendJSON(nil, nil, Shown); !errors.Is(err, errDeep) {
+		t.Errorf("a record in itself without end: %v", err)
+	}
+}
+
+// A named type is read once, however often it is referred to.
+func TestManyReferences(t *testing.T) {
+	var fields, symbols []string
+	for i := range 3000 {
+		symbols = append(symbols, fmt.Sprintf(`"S%d"`, i))
+		fields = append(fields, fmt.Sprintf(`{"name":"f%d","type":"E"}`, i))
+	}
+	fields = append([]string{`{"name":"e","type":{"type":"enum","name":"E","symbols":[` + strings.Join(symbols, ",") + `]}}`}, fields...)
+	s := parse(t, `{"type":"record","name":"R","fields":[`+strings.Join(fields, ",")+`]}`)
+	for _, f := range s.root.fields {
+		if f.of != s.root.fields[0].of {
+			t.Fatalf("%s has an enum of its own", f.member)
+		}
+	}
+}
+
 // A body that is made to hurt is an error soon, and takes little.
 func TestHostileBodies(t *testing.T) {
 	list := `{"type":"record","name":"L","fields":[{"name":"next","type":["null","L"]}]}`
@@ -257,6 +301,24 @@ func TestHostileBodies(t *testing.T) {
 				t.Errorf("%.20q by %.50s took %d bytes", c.body, c.schema, cap(got))
 			}
 		}
+	}
+}
+
+// Fields that are null, take nothing in the body and are left out of the JSON
+// count all the same: many of them in each of many records would take minutes.
+func TestHostileNulls(t *testing.T) {
+	var fields []string
+	for i := range 1000 {
+		fields = append(fields, fmt.Sprintf(`{"name":"f%d","type":"null"}`, i))
+	}
+	s := parse(t, `{"type":"record","name":"R","fields":[{"name":"s","type":"string"},
+		{"name":"a","type":{"type":"array","items":{"type":"record","name":"W","fields":[`+strings.Join(fields, ",")+`]}}}]}`)
+	body := binary.AppendVarint(nil, 1<<14)
+	body = append(body, strings.Repeat("x", 1<<14)...)
+	body = append(binary.AppendVarint(body, math.MaxInt64), 0)
+	got, err := s.AppendJSON(nil, body, Facts)
+	if !errors.Is(err, errLarge) || len(got) > 1<<15 {
+		t.Errorf("%d bytes, %v", len(got), err)
 	}
 }
 

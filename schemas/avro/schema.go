@@ -1,7 +1,9 @@
 package avro
 
 import (
+	"encoding/json"
 	"fmt"
+	"strings"
 
 	hamba "github.com/hamba/avro/v2"
 
@@ -20,11 +22,11 @@ type Schema struct {
 func Parse(text string, referred ...string) (*Schema, error) {
 	cache := &hamba.SchemaCache{}
 	for _, one := range referred {
-		if _, err := hamba.ParseBytesWithCache([]byte(one), "", cache); err != nil {
+		if _, err := parseText(one, cache); err != nil {
 			return nil, fmt.Errorf("reading an Avro schema that is referred to: %w", err)
 		}
 	}
-	s, err := hamba.ParseBytesWithCache([]byte(text), "", cache)
+	s, err := parseText(text, cache)
 	if err != nil {
 		return nil, fmt.Errorf("reading an Avro schema: %w", err)
 	}
@@ -34,6 +36,39 @@ func Parse(text string, referred ...string) (*Schema, error) {
 		return nil, fmt.Errorf("reading an Avro schema: %w", err)
 	}
 	return &Schema{root: root, fingerprint: s.Fingerprint()}, nil
+}
+
+// parseText reads the text of a schema without its defaults. They are for readers
+// with another schema; and the library refuses a schema for a default that others
+// take, or dies of it where a record has one of itself.
+func parseText(text string, cache *hamba.SchemaCache) (hamba.Schema, error) {
+	var v any
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		return nil, err
+	}
+	dropDefaults(v)
+	plain, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	return hamba.ParseBytesWithCache(plain, "", cache)
+}
+
+func dropDefaults(v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, inner := range v {
+			if strings.EqualFold(name, "default") { // the library does not look at the case
+				delete(v, name)
+				continue
+			}
+			dropDefaults(inner)
+		}
+	case []any:
+		for _, inner := range v {
+			dropDefaults(inner)
+		}
+	}
 }
 
 // Fingerprint returns the SHA-256 of the schema's canonical form, which is the
@@ -69,9 +104,11 @@ func (c *compiler) compile(s hamba.Schema) (*node, error) {
 	case *hamba.PrimitiveSchema:
 		n.take(s.Logical())
 	case *hamba.FixedSchema:
+		c.named[s.FullName()] = n
 		n.size = s.Size()
 		n.take(s.Logical())
 	case *hamba.EnumSchema:
+		c.named[s.FullName()] = n
 		for _, symbol := range s.Symbols() {
 			n.symbols = append(n.symbols, trait.AppendJSONString(nil, symbol))
 		}

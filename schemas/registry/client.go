@@ -129,7 +129,7 @@ func (c *Client) ask(ctx context.Context, id avro.ID) (*avro.Schema, error) {
 	if s.Type != sr.TypeAvro {
 		return nil, &avro.UnknownError{ID: id, Why: "it is of type " + s.Type.String() + ", not Avro"}
 	}
-	referred, err := c.referred(ctx, s.References, 0)
+	referred, err := c.referred(ctx, id, s.References, map[string]bool{})
 	if err != nil {
 		return nil, err
 	}
@@ -148,21 +148,30 @@ func (c *Client) get(ctx context.Context, id avro.ID) (sr.Schema, error) {
 	return s.Schema, err
 }
 
-// mostReferences bounds how far a schema's references lead.
-const mostReferences = 16
+// mostReferences bounds to how many schemas one may refer, by way of others too.
+const mostReferences = 100
 
-// referred returns the texts that a schema refers to, each after what it refers
-// to itself.
-func (c *Client) referred(ctx context.Context, refs []sr.SchemaReference, depth int) (texts []string, err error) {
-	if depth > mostReferences {
-		return nil, errors.New("its references are too deep")
-	}
+// referred returns the texts that a schema refers to, each once and after what it
+// refers to itself. What was seen before is left out. That one of them is not to be
+// had is final: to wait for it would hold up all that comes after the record.
+func (c *Client) referred(ctx context.Context, id avro.ID, refs []sr.SchemaReference, seen map[string]bool) (texts []string, err error) {
 	for _, ref := range refs {
+		name := fmt.Sprintf("subject %s, version %d", ref.Subject, ref.Version)
+		if seen[name] {
+			continue
+		}
+		if len(seen) == mostReferences {
+			return nil, &avro.UnknownError{ID: id, Why: fmt.Sprintf("it refers to more than %d others", mostReferences)}
+		}
+		seen[name] = true
 		s, err := c.client.SchemaByVersion(ctx, ref.Subject, ref.Version)
+		if IsUnknown(err) {
+			return nil, &avro.UnknownError{ID: id, Why: "it refers to " + name + ", and the registry at " + c.where() + " does not know that"}
+		}
 		if err != nil {
 			return nil, err
 		}
-		before, err := c.referred(ctx, s.References, depth+1)
+		before, err := c.referred(ctx, id, s.References, seen)
 		if err != nil {
 			return nil, err
 		}

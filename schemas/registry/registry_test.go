@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -304,6 +305,59 @@ func TestSchemaByGUID(t *testing.T) {
 	w.answer(1, "GET /schemas/guids", http.StatusNotFound, "")
 	if _, err := w.client(Options{}).Schema(t.Context(), id); !errors.As(err, &unknown) {
 		t.Errorf("%v of a registry without GUIDs", err)
+	}
+}
+
+// What a schema refers to is asked for once, however often it is referred to; and
+// where it is not to be had, in a circle or too much, that is known for good.
+func TestSchemaReferences(t *testing.T) {
+	w := newWorld(t)
+	record := func(name string, types ...string) string {
+		var fields []string
+		for i, one := range types {
+			fields = append(fields, fmt.Sprintf(`{"name":"f%d","type":"%s"}`, i, one))
+		}
+		return fmt.Sprintf(`{"type":"record","name":"%s","fields":[%s]}`, name, strings.Join(fields, ","))
+	}
+	seed := func(subject string, id int, text string, refers ...string) {
+		s := sr.Schema{Schema: text, Type: sr.TypeAvro}
+		for _, to := range refers {
+			s.References = append(s.References, sr.SchemaReference{Name: to, Subject: to, Version: 1})
+		}
+		w.SeedSchema(subject, 1, id, s)
+	}
+	seed("A0", 100, record("A0", "string"))
+	for i := 1; i <= 20; i++ { // each refers to the one before twice
+		before := fmt.Sprint("A", i-1)
+		seed(fmt.Sprint("B", i-1), 200+i, record(fmt.Sprint("B", i-1), before), before)
+		seed(fmt.Sprint("A", i), 100+i, record(fmt.Sprint("A", i), before, fmt.Sprint("B", i-1)), before, fmt.Sprint("B", i-1))
+	}
+	seed("gone", 299, record("Gone", "string"))
+	seed("lost", 300, record("Lost", "Gone"), "gone")
+	seed("two", 302, record("Two", "string"))
+	seed("one", 301, record("One", "Two"), "two")
+	var many []string
+	for i := range mostReferences + 1 {
+		many = append(many, fmt.Sprint("M", i))
+		seed(many[i], 400+i, record(many[i], "string"))
+	}
+	seed("many", 303, record("Many", many...), many...)
+	c := w.client(Options{})
+	if _, err := c.Schema(t.Context(), avro.ID{Number: 120}); err != nil {
+		t.Error(err)
+	}
+	if n := len(w.requests()); n != 41 {
+		t.Errorf("%d requests for 41 schemas", n)
+	}
+	w.answer(1, "GET /subjects/gone/versions/1", http.StatusNotFound, `{"error_code":40402,"message":"Version 1 not found."}`)
+	w.answer(1, "GET /subjects/two/versions/1", http.StatusOK,
+		`{"subject":"two","version":1,"id":302,"schema":"{\"type\":\"record\",\"name\":\"Two\",\"fields\":[{\"name\":\"f\",\"type\":\"One\"}]}",`+
+			`"references":[{"name":"One","subject":"one","version":1}]}`)
+	for number, want := range map[int32]string{300: "it refers to subject gone, version 1, and the registry", 301: "reading an Avro schema", 303: "more than 100 others"} {
+		_, err := c.Schema(t.Context(), avro.ID{Number: number})
+		if unknown := (*avro.UnknownError)(nil); !errors.As(err, &unknown) || !strings.Contains(err.Error(), want) {
+			t.Errorf("schema %d: %v, want %q", number, err, want)
+		}
 	}
 }
 
