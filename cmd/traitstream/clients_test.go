@@ -4,14 +4,19 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"traitstream/schemas"
 )
 
 // subscriber is a client of the traits topic that nobody here wrote.
@@ -33,36 +38,53 @@ func TestRealClientsRebuildTheTable(t *testing.T) {
 	}
 	needKcat(t)
 	dir := clients(t)
-	for _, form := range []struct {
-		name, config string
-		subscribers  []subscriber
-	}{
-		{"json", "", []subscriber{
-			{"kcat", kcatTable, true},
-			{"confluent-kafka", pythonTable(dir, "json"), true},
-			{"kafka-console-consumer", consoleTable(dir), true},
-			{"GlobalKTable", streamsTable(dir), false},
-		}},
-	} {
-		t.Run(form.name, func(t *testing.T) {
-			w := newRealWorld(t, brokers, "traits: [{name: \"{split}\", not_served: clear}]\n"+form.config)
-			succeed(t, "import", "-c", w.config, "--lines", write(t, t.TempDir(), "in.jsonl", newInput(3000).values))
-			succeed(t, "run", "-c", w.config, "--until-caught-up")
-			want, records, removals := tapTable(t, succeed(t, "tap", "-c", w.config, "--until-end", "--format", "json"))
-			if len(want) < 500 || removals < 50 {
-				t.Fatalf("tap tells of %d traits and %d removals only", len(want), removals)
+	w := newRealWorld(t, brokers, clearing)
+	w.fill()
+	w.compareTables(
+		subscriber{"kcat", kcatTable, true},
+		subscriber{"confluent-kafka", pythonTable(dir, "json"), true},
+		subscriber{"kafka-console-consumer", consoleTable(dir), true},
+		subscriber{"GlobalKTable", streamsTable(dir), false},
+	)
+}
+
+// clearing lets what was not served remove a trait.
+const clearing = "traits: [{name: \"{split}\", not_served: clear}]\n"
+
+// fill fills the traits topic, with removals for two reasons.
+func (w *realWorld) fill() {
+	w.t.Helper()
+	dir := w.t.TempDir()
+	var users strings.Builder
+	for i := range 20 {
+		fmt.Fprintf(&users, "user-%d-ü\n", i)
+	}
+	succeed(w.t, "import", "-c", w.config, "--lines", write(w.t, dir, "in.jsonl", newInput(3000).values))
+	succeed(w.t, "run", "-c", w.config, "--until-caught-up")
+	r := start(w.t, "run", "-c", w.config, "--leave")
+	succeed(w.t, "forget", "-c", w.config, "--yes", "--file", write(w.t, dir, "users.txt", users.String()))
+	if status := r.stop(); status != exitDone {
+		w.t.Errorf("status %d: %s", status, r.stderr)
+	}
+}
+
+// compareTables compares what subscribers come to with what tap tells.
+func (w *realWorld) compareTables(subscribers ...subscriber) {
+	w.t.Helper()
+	want, records, removals := tapTable(w.t, succeed(w.t, "tap", "-c", w.config, "--until-end", "--format", "json"))
+	if len(want) < 500 || removals["not_served"] < 50 || removals["forgotten"] < 20 {
+		w.t.Fatalf("tap tells of %d traits and of the removals %v only", len(want), removals)
+	}
+	for _, s := range subscribers {
+		w.t.Run(s.name, func(t *testing.T) {
+			here := *w
+			here.t = t
+			got, met := readTable(t, s.read(&here, w.app+"-traits", records))
+			if diff := difference(got, want); diff != "" {
+				t.Error(diff)
 			}
-			for _, s := range form.subscribers {
-				t.Run(s.name, func(t *testing.T) {
-					w.t = t
-					got, n := readTable(t, s.read(w, w.app+"-traits", records))
-					if diff := difference(got, want); diff != "" {
-						t.Error(diff)
-					}
-					if s.removes && n != removals {
-						t.Errorf("it tells of %d removals, tap of %d", n, removals)
-					}
-				})
+			if s.removes && !maps.Equal(met, removals) {
+				t.Errorf("it tells of the removals %v, tap of %v", met, removals)
 			}
 		})
 	}
@@ -100,12 +122,14 @@ func (w *realWorld) client(program string, args ...string) string {
 }
 
 func kcatTable(w *realWorld, topic string, _ int) string {
-	return w.kcat("", "-C", "-t", topic, "-e", "-q", "-Z", "-X", "isolation.level=read_committed", "-f", `%k\t%s\n`)
+	return w.kcat("", "-C", "-t", topic, "-e", "-q", "-Z", "-X", "isolation.level=read_committed", "-f", `%h\t%k\t%s\n`)
 }
+
+func python(dir string) string { return filepath.Join(dir, "python", "bin", "python") }
 
 func pythonTable(dir string, form ...string) func(*realWorld, string, int) string {
 	return func(w *realWorld, topic string, _ int) string {
-		return w.client(filepath.Join(dir, "python", "bin", "python"),
+		return w.client(python(dir),
 			append([]string{filepath.Join("testdata", "clients", "table.py"), w.brokers, topic}, form...)...)
 	}
 }
@@ -115,7 +139,7 @@ func consoleTable(dir string) func(*realWorld, string, int) string {
 		return w.client("java", "-XX:TieredStopAtLevel=1", "-cp", filepath.Join(dir, "java", "libs", "*"), "org.apache.kafka.tools.consumer.ConsoleConsumer",
 			"--bootstrap-server", w.brokers, "--topic", topic, "--from-beginning", "--isolation-level", "read_committed",
 			"--max-messages", strconv.Itoa(records), "--timeout-ms", "60000",
-			"--formatter-property", "print.key=true", "--formatter-property", "null.literal=NULL")
+			"--formatter-property", "print.headers=true", "--formatter-property", "print.key=true", "--formatter-property", "null.literal=NULL")
 	}
 }
 
@@ -127,48 +151,68 @@ func streamsTable(dir string) func(*realWorld, string, int) string {
 }
 
 // tapTable returns the table that tap's records make, a sorted line of key and
-// value for each row, and how many records and removals there were.
-func tapTable(t *testing.T, out string) (rows []string, records, removals int) {
+// value for each row, how many records there were, and removals by their reason.
+func tapTable(t *testing.T, out string) (rows []string, records int, removals map[string]int) {
 	t.Helper()
 	table := map[string]string{}
+	removals = map[string]int{}
 	for line := range strings.Lines(out) {
-		var r struct{ Key, Value json.RawMessage }
+		var r struct {
+			Key, Value json.RawMessage
+			Headers    []struct{ Key, Value string }
+		}
 		if err := json.Unmarshal([]byte(line), &r); err != nil {
 			t.Fatalf("%s: %v", line, err)
 		}
 		records++
 		key := canonical(t, string(r.Key))
-		if string(r.Value) == "null" {
-			removals++
-			delete(table, key)
+		if string(r.Value) != "null" {
+			table[key] = canonical(t, string(r.Value))
 			continue
 		}
-		table[key] = canonical(t, string(r.Value))
+		delete(table, key)
+		for _, h := range r.Headers {
+			if h.Key == schemas.HeaderReason {
+				removals[h.Value]++
+			}
+		}
 	}
 	return sorted(table), records, removals
 }
 
-// readTable returns the same of what a client prints: lines of key, tab and value
-// as they come, NULL for a removal, or the rows of its table and then how many
-// removals it has met.
-func readTable(t *testing.T, out string) (rows []string, removals int) {
+// reason finds a removal's reason in headers as clients print them.
+var reason = regexp.MustCompile(schemas.HeaderReason + `[=:](\w+)`)
+
+// readTable returns the same of what a client prints, by tabs: headers, key and
+// value of records as they come, NULL for a removal; or the rows of its table, and
+// then "removals", reason and number.
+func readTable(t *testing.T, out string) (rows []string, removals map[string]int) {
 	t.Helper()
 	table := map[string]string{}
+	removals = map[string]int{}
 	for line := range strings.Lines(out) {
-		key, value, _ := strings.Cut(strings.TrimSuffix(line, "\n"), "\t")
-		if key == "removals" {
-			n, err := strconv.Atoi(value)
+		parts := strings.Split(strings.TrimSuffix(line, "\n"), "\t")
+		if len(parts) < 2 {
+			t.Fatalf("what is %q?", line)
+		}
+		last := parts[len(parts)-1]
+		if parts[0] == "removals" {
+			n, err := strconv.Atoi(last)
 			if err != nil {
 				t.Fatal(err)
 			}
-			return sorted(table), n
-		}
-		if key = canonical(t, key); value == "NULL" {
-			removals++
-			delete(table, key)
+			removals[parts[1]] += n
 			continue
 		}
-		table[key] = canonical(t, value)
+		key := canonical(t, parts[len(parts)-2])
+		if last != "NULL" {
+			table[key] = canonical(t, last)
+			continue
+		}
+		delete(table, key)
+		for _, found := range reason.FindAllStringSubmatch(parts[0], -1) {
+			removals[found[1]]++
+		}
 	}
 	return sorted(table), removals
 }

@@ -72,6 +72,11 @@ func start(t *testing.T, args ...string) *running {
 // stop interrupts the command and returns its status.
 func (r *running) stop() int {
 	r.cancel()
+	return r.wait()
+}
+
+// wait waits for the command's own end and returns its status.
+func (r *running) wait() int {
 	status := <-r.done
 	r.done <- status
 	return status

@@ -1,5 +1,5 @@
 """Rebuilds the table of a topic with confluent-kafka and prints it: a line of key, tab and value for each row, and at
-last how many removals it has met.
+last a line of removals, reason and how many of these it has met.
 
 table.py BROKERS TOPIC json
 table.py BROKERS TOPIC avro REGISTRY
@@ -7,6 +7,7 @@ table.py BROKERS TOPIC avro REGISTRY
 
 import json
 import sys
+from collections import Counter
 
 from confluent_kafka import Consumer, KafkaError, TopicPartition
 from confluent_kafka.schema_registry import SchemaRegistryClient
@@ -44,19 +45,26 @@ def readers(topic, form, registry=None):
     return [lambda data, f=f: avro(data, SerializationContext(topic, f)) for f in (MessageField.KEY, MessageField.VALUE)]
 
 
+def as_text(record):
+    """Returns a key or value as JSON; a timestamp, which the logical type of Avro makes a datetime, in RFC 3339."""
+    return json.dumps(record, separators=(",", ":"), ensure_ascii=False,
+                      default=lambda time: time.isoformat(timespec="milliseconds").replace("+00:00", "Z"))
+
+
 def main(brokers, topic, *form):
     read_key, read_value = readers(topic, *form)
-    table, removals = {}, 0
+    table, removals = {}, Counter()
     for message in records(brokers, topic):
-        key = json.dumps(read_key(message.key()), separators=(",", ":"), ensure_ascii=False, default=str)
+        key = as_text(read_key(message.key()))
         if message.value() is None:
-            removals += 1
+            removals[dict(message.headers())["traitstream.reason"].decode()] += 1
             table.pop(key, None)
         else:
-            table[key] = json.dumps(read_value(message.value()), separators=(",", ":"), ensure_ascii=False, default=str)
+            table[key] = as_text(read_value(message.value()))
     for key, value in table.items():
         print(key, value, sep="\t")
-    print("removals", removals, sep="\t")
+    for reason, n in removals.items():
+        print("removals", reason, n, sep="\t")
 
 
 main(*sys.argv[1:])
