@@ -90,6 +90,21 @@ func TestExpiryWaitsForTheBacklog(t *testing.T) {
 	})
 }
 
+// A tick's time is not after what the task has yet to read: nothing while that is not
+// known, or lies before the clock.
+func TestTickDue(t *testing.T) {
+	const minute = int64(60_000)
+	own := &task{number: 1, ready: true}
+	w := &worker{leastExpiry: time.Hour, tasks: &tasks{owned: map[int32]*task{1: own}}}
+	for reached, want := range map[int64]int64{0: 0, noon - 30*minute: 0, noon - 5*minute: noon - 5*minute, noon + 60*minute: noon} {
+		own.reached.Store(reached)
+		at, due := w.tickDue(&removals{task: own, clock: noon - 10*minute}, time.UnixMilli(noon))
+		if due != (want > 0) || due && at != want {
+			t.Errorf("where all is read up to %d there is a tick at %d, %v, want %d", reached, at, due, want)
+		}
+	}
+}
+
 // Clocks tick no more often than they should, alone where something expires, and
 // with nothing to read too; a task's clock never goes back.
 func TestTicks(t *testing.T) {
