@@ -130,7 +130,7 @@ func newApp(ctx context.Context, cfg *config.Config, log *slog.Logger, o appOpti
 		return nil, err
 	}
 	a.schemas = r.Lookup(ctx)
-	if a.avro, err = claimOutput(ctx, cfg, a.conn.client, a.topics.Traits, r); err != nil {
+	if a.avro, err = claimOutput(ctx, cfg, a.conn.client, a.topics.Traits, r, log); err != nil {
 		return nil, err
 	}
 	if err := a.openState(ctx, o); err != nil {

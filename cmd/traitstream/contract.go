@@ -5,8 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"traitstream/config"
@@ -32,7 +36,7 @@ func newRegistry(c config.SchemaRegistry, log *slog.Logger) (*registry.Client, e
 // claimOutput sees to it that the registry has the schemas of the traits topic,
 // and that the topic's keys are those that will be written. It returns nil where
 // the output is JSON.
-func claimOutput(ctx context.Context, cfg *config.Config, cl *kgo.Client, topic kafka.Topic, r *registry.Client) (out *schemas.Avro, err error) {
+func claimOutput(ctx context.Context, cfg *config.Config, cl *kgo.Client, topic kafka.Topic, r *registry.Client, log *slog.Logger) (out *schemas.Avro, err error) {
 	if cfg.Output.Format == config.Avro {
 		key, value, err := r.Register(ctx, topic.Name, schemas.KeyAvro, schemas.ValueAvro)
 		if err != nil {
@@ -40,7 +44,7 @@ func claimOutput(ctx context.Context, cfg *config.Config, cl *kgo.Client, topic 
 		}
 		out = schemas.NewAvro(key, value, r.Lookup(ctx))
 	}
-	return out, checkOutput(ctx, cl, topic, out)
+	return out, checkOutput(ctx, cl, topic, out, log)
 }
 
 // knownOutput is claimOutput for who writes nothing: schemas that are not
@@ -58,11 +62,11 @@ func knownOutput(ctx context.Context, cfg *config.Config, topic kafka.Topic, r *
 
 // checkOutput compares a key that the topic holds with those that will be
 // written. One tells of all: they were written under the same check.
-func checkOutput(ctx context.Context, cl *kgo.Client, topic kafka.Topic, out *schemas.Avro) error {
+func checkOutput(ctx context.Context, cl *kgo.Client, topic kafka.Topic, out *schemas.Avro, log *slog.Logger) error {
 	if topic.Missing {
 		return nil
 	}
-	r, err := firstRecord(ctx, cl, topic.Name)
+	r, err := firstRecord(ctx, cl, topic.Name, log)
 	if r == nil || err != nil {
 		return err
 	}
@@ -75,33 +79,54 @@ func checkOutput(ctx context.Context, cl *kgo.Client, topic kafka.Topic, out *sc
 // errEnough ends a read.
 var errEnough = errors.New("enough")
 
+// The waits between two looks for a first record.
+const (
+	shortLook = 100 * time.Millisecond
+	longLook  = 2 * time.Second
+)
+
 // firstRecord returns the first record of the first partition that has one, of
-// those that are decided; nil if there is none.
-func firstRecord(ctx context.Context, cl *kgo.Client, topic string) (first *kgo.Record, err error) {
-	adm := kadm.NewClient(cl)
-	starts, err := listed(adm.ListStartOffsets(ctx, topic))
-	if err != nil {
-		return nil, err
-	}
-	ends, err := listed(adm.ListCommittedOffsets(ctx, topic))
-	if err != nil {
-		return nil, err
-	}
-	for _, end := range ends.Offsets().Sorted() {
-		start, ok := starts.Lookup(topic, end.Partition)
-		if !ok {
-			continue // it was added in between
+// those that are decided; nil if there is none. It waits for partitions whose
+// leaders are away, unless another one has a record.
+func firstRecord(ctx context.Context, cl *kgo.Client, topic string, log *slog.Logger) (*kgo.Record, error) {
+	for wait := shortLook; ; wait = min(2*wait, longLook) {
+		r, err := firstKnown(ctx, cl, topic)
+		var code *kerr.Error
+		if r != nil || err == nil || ctx.Err() != nil || errors.As(err, &code) && !code.Retriable {
+			return r, err
 		}
-		err := kafka.ReadPartition(ctx, cl, topic, end.Partition, start.Offset, end.At, func(r *kgo.Record) error {
+		if wait == shortLook {
+			log.Warn("waiting to look at what the topic holds", "topic", topic, "cause", err)
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(wait):
+		}
+	}
+}
+
+// firstKnown looks once. An error says that there is no record where it could look.
+func firstKnown(ctx context.Context, cl *kgo.Client, topic string) (first *kgo.Record, err error) {
+	adm := kadm.NewClient(cl)
+	starts, startErr := adm.ListStartOffsets(ctx, topic)
+	ends, endErr := adm.ListCommittedOffsets(ctx, topic)
+	for _, number := range slices.Sorted(maps.Keys(ends[topic])) {
+		end := ends[topic][number]
+		start, ok := starts.Lookup(topic, number)
+		if !ok || start.Err != nil || end.Err != nil {
+			continue
+		}
+		err := kafka.ReadPartition(ctx, cl, topic, number, start.Offset, end.Offset, func(r *kgo.Record) error {
 			first = r
 			return errEnough
 		})
-		if err != nil && first == nil {
-			return nil, err
+		if first != nil || err != nil && !errors.Is(err, errEnough) {
+			return first, err
 		}
-		if first != nil {
-			return first, nil
-		}
+	}
+	if err := errors.Join(startErr, endErr, starts.Error(), ends.Error()); err != nil {
+		return nil, fmt.Errorf("looking up offsets: %w", kafka.Explain(err))
 	}
 	return nil, nil
 }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -123,6 +124,9 @@ func (m *Main) validateOnline(ctx context.Context, cfg *config.Config) error {
 	return m.printSamples(samples)
 }
 
+// validatePatience is how long brokers that are away are waited for.
+const validatePatience = 30 * time.Second
+
 // validateOutput checks that the traits topic may be written as is configured. It
 // registers nothing.
 func (m *Main) validateOutput(ctx context.Context, cfg *config.Config, conn *connection, topics *kafka.Topics, r *registry.Client) error {
@@ -134,7 +138,9 @@ func (m *Main) validateOutput(ctx context.Context, cfg *config.Config, conn *con
 	if err != nil {
 		return err
 	}
-	return checkOutput(ctx, conn.client, topics.Traits, out)
+	ctx, cancel := context.WithTimeout(ctx, validatePatience)
+	defer cancel()
+	return checkOutput(ctx, conn.client, topics.Traits, out, m.logger(m.Stderr))
 }
 
 // topicState is what validate says of one of the program's topics.
