@@ -121,8 +121,11 @@ func firstKnown(ctx context.Context, cl *kgo.Client, topic string) (first *kgo.R
 			first = r
 			return errEnough
 		})
-		if first != nil || err != nil && !errors.Is(err, errEnough) {
-			return first, err
+		if first != nil {
+			return first, nil
+		}
+		if err != nil {
+			return nil, err
 		}
 	}
 	if err := errors.Join(startErr, endErr, starts.Error(), ends.Error()); err != nil {
