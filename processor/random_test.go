@@ -21,7 +21,13 @@ import (
 //	TRAITSTREAM_TEST_RUNS=50000 go test ./processor -run RandomFaults -timeout 0
 func TestRandomFaults(t *testing.T) {
 	t.Parallel()
-	seed, runs := rand.Uint64N(1_000_000_000), uint64(200)
+	withSeeds(t, 200, randomFaults)
+}
+
+// withSeeds runs a test with so many seeds that follow each other, fewer of them
+// in short, or with those that the environment asks for.
+func withSeeds(t *testing.T, runs uint64, test func(*testing.T, uint64)) {
+	seed := rand.Uint64N(1_000_000_000)
 	if testing.Short() {
 		runs = 20
 	}
@@ -34,7 +40,7 @@ func TestRandomFaults(t *testing.T) {
 	for i := range runs {
 		t.Run(fmt.Sprintf("seed=%d", seed+i), func(t *testing.T) {
 			t.Parallel()
-			randomFaults(t, seed+i)
+			test(t, seed+i)
 		})
 	}
 }

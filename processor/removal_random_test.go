@@ -3,8 +3,6 @@ package processor
 import (
 	"fmt"
 	"math/rand/v2"
-	"os"
-	"strconv"
 	"testing"
 	"time"
 
@@ -146,22 +144,7 @@ func (b *bubble) verify() {
 // else. Seeds are those of TestRandomFaults.
 func TestRandomRemovals(t *testing.T) {
 	t.Parallel()
-	seed, runs := rand.Uint64N(1_000_000_000), uint64(150)
-	if testing.Short() {
-		runs = 20
-	}
-	if n, err := strconv.ParseUint(os.Getenv("TRAITSTREAM_TEST_RUNS"), 10, 64); err == nil {
-		runs = n
-	}
-	if n, err := strconv.ParseUint(os.Getenv("TRAITSTREAM_TEST_SEED"), 10, 64); err == nil {
-		seed, runs = n, 1
-	}
-	for i := range runs {
-		t.Run(fmt.Sprintf("seed=%d", seed+i), func(t *testing.T) {
-			t.Parallel()
-			randomRemovals(t, seed+i)
-		})
-	}
+	withSeeds(t, 150, randomRemovals)
 }
 
 func randomRemovals(t *testing.T, seed uint64) {
