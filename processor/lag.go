@@ -127,7 +127,7 @@ func (p *Processor) measureLag(ctx context.Context, m *measurement, numbers []in
 		if records == 0 {
 			oldest = began
 		}
-		p.reached(number, oldest)
+		p.reached(number, oldest, records)
 		if records > 0 {
 			seconds = max(0, time.Since(oldest).Seconds())
 		}
@@ -138,10 +138,11 @@ func (p *Processor) measureLag(ctx context.Context, m *measurement, numbers []in
 }
 
 // reached tells a task's worker up to when all was read that stood in its inputs.
-func (p *Processor) reached(number int32, at time.Time) {
+func (p *Processor) reached(number int32, at time.Time, behind int64) {
 	for _, w := range p.workers {
 		if t := w.tasks.owns(number); t != nil {
 			t.reached.Store(at.UnixMilli())
+			t.behind.Store(behind)
 		}
 	}
 }

@@ -42,8 +42,9 @@ type task struct {
 	reread *reread       // what its restore has read again; nil: nothing
 	// removals are what its restore has found; the loop's from then on.
 	removals *removals
-	// reached is the time up to which all that stood in its inputs was read, ms since 1970.
-	reached atomic.Int64
+	// reached is the time up to which all that stood in its inputs was read, ms since
+	// 1970, and behind how many records there were that were not.
+	reached, behind atomic.Int64
 }
 
 // restored tells the loop that a task's restore has ended.
