@@ -74,7 +74,8 @@ func (w *worker) writeTicks(now time.Time) {
 	}
 }
 
-// tick moves a task's clock.
+// tick moves a task's clock. What the sweep before has found and nothing has removed
+// yet stays noted: it would be lost to a clock that ticks while each look finds some.
 func (w *worker) tick(r *removals, to int64) {
 	if to <= r.clock {
 		return
@@ -82,7 +83,7 @@ func (w *worker) tick(r *removals, to int64) {
 	r.clock = to
 	w.state.Set(r.task.number, schemas.ClockKey(), schemas.AppendClock(nil, to))
 	if s := &r.sweep; w.leastExpiry > 0 && !s.going && to >= s.next {
-		*s = sweep{going: true, next: math.MaxInt64, found: math.MaxInt64}
+		*s = sweep{going: true, stale: s.stale, next: math.MaxInt64, found: math.MaxInt64}
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"traitstream/schemas"
+	"traitstream/state"
 )
 
 const expiryYAML = `
@@ -102,6 +103,25 @@ func TestTickDue(t *testing.T) {
 		if due != (want > 0) || due && at != want {
 			t.Errorf("where all is read up to %d there is a tick at %d, %v, want %d", reached, at, due, want)
 		}
+	}
+}
+
+// A tick that begins a sweep does not drop what the one before has found.
+func TestTickKeepsWhatIsStale(t *testing.T) {
+	s, err := state.Open(state.Options{App: "test", ClusterID: "test", InMemory: true, CacheBytes: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	w := &worker{leastExpiry: time.Hour, state: s.NewOverlay()}
+	r := &removals{task: &task{}, sweep: sweep{stale: [][]byte{[]byte("found")}}}
+	w.tick(r, noon)
+	if !r.sweep.going || len(r.sweep.stale) != 1 {
+		t.Errorf("after a tick the sweep is %+v", r.sweep)
 	}
 }
 
