@@ -181,10 +181,11 @@ func (w *worker) consider(r *removals, e state.Entry) {
 		s.found = min(s.found, at)
 		return
 	}
-	if schemas.DecodeRecord(e.Value, &w.stale) != nil {
+	key, err := schemas.DecodeStateKey(e.Key)
+	if err != nil || schemas.DecodeRecord(e.Value, &w.stale) != nil {
 		return // whoever wants it finds that out
 	}
-	switch at, expires := w.expiresAt(&w.stale); {
+	switch at, expires := w.expiresAt(key, &w.stale); {
 	case !expires:
 	case at > r.clock:
 		s.found = min(s.found, at)
@@ -194,8 +195,8 @@ func (w *worker) consider(r *removals, e state.Entry) {
 }
 
 // expiresAt returns when a trait expires, if it does, ms since 1970.
-func (w *worker) expiresAt(rec *trait.Record) (int64, bool) {
-	after := w.o.Traits.ExpireAfter(rec)
+func (w *worker) expiresAt(key trait.Key, rec *trait.Record) (int64, bool) {
+	after := w.o.Traits.ExpireAfter(key.Trait, rec)
 	return rec.Seen.SeenAt + after.Milliseconds(), after > 0
 }
 
@@ -224,18 +225,17 @@ func (w *worker) expire() error {
 }
 
 func (w *worker) expireSlot(r *removals, slot state.Slot) error {
+	key, err := w.state.Key(slot)
+	if err != nil {
+		return err
+	}
 	rec := w.state.Record(slot)
-	at, expires := w.expiresAt(rec)
-	switch {
+	switch at, expires := w.expiresAt(key, rec); {
 	case rec.Absent(), !expires:
-		return nil
 	case at > r.clock:
 		r.sweep.next = min(r.sweep.next, at)
-		return nil
-	}
-	key, err := w.state.Key(slot)
-	if err == nil {
+	default:
 		w.takeAway(r, slot, key, trait.Expired, r.clock)
 	}
-	return err
+	return nil
 }

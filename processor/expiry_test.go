@@ -70,6 +70,26 @@ func TestExpiry(t *testing.T) {
 	})
 }
 
+// A trait expires whose definition is gone where another one can feed it, and one that
+// none can feed stays.
+func TestExpiryUnderAnotherDefinition(t *testing.T) {
+	t.Parallel()
+	inBubble(t, strings.Replace(expiryYAML, `"{split}"`, `"trait_{split}"`, 1), nil, func(b *bubble) {
+		dir := t.TempDir()
+		p := b.start(dir, nil)
+		b.put(b.live("u", "f", "on", 0), b.live("u", "g", "on", 0))
+		b.caughtUp(b.t.Context())
+		if err := b.end(p); err != nil {
+			t.Error(err)
+		}
+		b.under(strings.Replace(expiryYAML, `"{split}"`, `"trait_f", where: {split: f}`, 1))
+		b.start(dir, nil)
+		b.pass(90*time.Second + sweepSlack)
+		b.wantStory("u", "trait_f", `"on"< expired`)
+		b.wantStory("u", "trait_g", `"on"<`)
+	})
+}
+
 // A clock does not run ahead of what its task has yet to read: a backlog that keeps
 // a trait from expiring is read first.
 func TestExpiryWaitsForTheBacklog(t *testing.T) {
