@@ -119,8 +119,8 @@ func (s *Set) Filter() impression.Filter { return s.filter }
 
 // Hash identifies what the definitions compute: it is the same for the same
 // names, events, properties, conditions and policies in the same order,
-// whatever the descriptions and the order of conditions; and when traits expire,
-// which holds for those that are there as well.
+// whatever the descriptions and the order of conditions. When traits expire is not
+// in it: that holds at once for those that are there as well.
 func (s *Set) Hash() [32]byte { return s.hash }
 
 func newFilter(rules []rule) impression.Filter {

@@ -139,11 +139,11 @@ func TestHash(t *testing.T) {
 	base := Definition{Name: name(t, "{split}"), Where: []Condition{a, b}, Any: [][]Condition{{a}, {b, a}}}
 	same := Definition{
 		Name: name(t, "{split}"), Description: "words", Event: "get_treatment", Property: "treatment",
-		Where: []Condition{condition(t, "label", "one_of", "y", "x"), a}, Any: [][]Condition{{a, b}, {a}},
+		Where: []Condition{condition(t, "label", "one_of", "y", "x"), a}, Any: [][]Condition{{a, b}, {a}}, ExpireAfter: time.Hour,
 	}
 	want := set(t, base).Hash()
 	if set(t, same).Hash() != want {
-		t.Error("the hash depends on the description, or on the order of conditions")
+		t.Error("the hash depends on the description, on the order of conditions, or on when traits expire")
 	}
 	for i, change := range []func(*Definition){
 		func(d *Definition) { d.Name = name(t, "{split}x") },
