@@ -173,6 +173,30 @@ func TestTicks(t *testing.T) {
 	}
 }
 
+// A tick of a machine whose clock is far ahead moves no clock beyond the now of who
+// reads it, so nothing expires for it, and nothing is refused.
+func TestTickFromAhead(t *testing.T) {
+	t.Parallel()
+	inBubble(t, expiryYAML, nil, func(b *bubble) {
+		b.start(t.TempDir(), nil)
+		b.put(b.live("u", "f", "on", 0))
+		b.put(&kgo.Record{
+			Topic: b.topics.Inbox.Name, Timestamp: time.Now(),
+			Headers: kafkaHeaders(schemas.Command{Kind: schemas.Tick, Time: time.Now().AddDate(70, 0, 0).UnixMilli()}.Headers()),
+		})
+		b.caughtUp(b.t.Context())
+		b.put(b.live("u", "f", "off", 0))
+		b.settle()
+		b.wantStory("u", "f", `"on"< "off"<"on"`)
+		for _, at := range b.clocks() {
+			if at > time.Now().UnixMilli() {
+				t.Errorf("the clock is at %d, %s ahead", at, time.Until(time.UnixMilli(at)))
+			}
+		}
+		b.check(b.dirs...)
+	})
+}
+
 // clocks are all that the changelog says of the first task's clock, in order.
 func (b *bubble) clocks() []int64 {
 	b.t.Helper()
