@@ -48,8 +48,8 @@ func (w *worker) tickInterval() time.Duration {
 }
 
 // tickDue returns the time of the tick that a task's clock needs, if it does: now,
-// or where the task is behind, when the oldest record was written that it has not
-// read. What waits there may be what keeps a trait from expiring.
+// or where the group is behind, when the oldest record of the sources was written that
+// it has not read. What waits there may be what keeps a trait from expiring.
 func (w *worker) tickDue(r *removals, now time.Time) (int64, bool) {
 	every := w.tickInterval()
 	if every == 0 || now.Sub(r.ticked) < every || w.tasks.owns(r.task.number) != r.task {

@@ -2,12 +2,14 @@ package processor
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"traitstream/kafka"
 	"traitstream/schemas"
 	"traitstream/state"
 )
@@ -107,6 +109,44 @@ func TestExpiryWaitsForTheBacklog(t *testing.T) {
 		b.start(dir, nil)
 		b.settle()
 		b.wantStory("u", "f", `"on"<`)
+		b.check(b.dirs...)
+	})
+}
+
+// Nor ahead of what other tasks have yet to read and forward: an impression in the
+// partition of another task, whose worker stands still, keeps a trait from expiring.
+// When it is read the partition holds nobody up.
+func TestExpiryWaitsForOthers(t *testing.T) {
+	t.Parallel()
+	yaml := strings.NewReplacer("partitions: 1", "partitions: 2", "workers: 1", "workers: 2").Replace(expiryYAML)
+	inBubble(t, yaml, map[string]int32{"a": 2, "b": 2}, func(b *bubble) {
+		user := "u"
+		for kafka.Partition([]byte(user), 2) != 0 {
+			user += "u"
+		}
+		goOn := make(chan struct{})
+		b.start(t.TempDir(), func(p *process) {
+			p.o.at = func(n int, at boundary) error {
+				stray := func(r *kgo.Record) bool { return r.Topic == "b" && r.Partition == 1 }
+				if at == polled && slices.ContainsFunc(p.workers[n].batch.records, stray) {
+					<-goOn
+				}
+				return nil
+			}
+		})
+		b.put(b.live(user, "f", "on", 0))
+		b.pass(time.Minute)
+		kept := b.live(user, "f", "on", 0)
+		kept.Topic, kept.Partition = "b", 1
+		b.put(kept)
+		b.pass(time.Minute)
+		b.wantStory(user, "f", `"on"<`)
+		close(goOn)
+		b.pass(sweepSlack)
+		b.wantStory(user, "f", `"on"<`)
+		b.pass(time.Minute)
+		b.wantStory(user, "f", `"on"< expired`)
+		b.settle()
 		b.check(b.dirs...)
 	})
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -111,37 +112,57 @@ func (m *measurement) trimInbox(ctx context.Context, tasks []int32) error {
 // measureLag tells how far behind some tasks are, from a measurement that was begun
 // at a time.
 func (p *Processor) measureLag(ctx context.Context, m *measurement, numbers []int32, began time.Time) error {
+	expires := p.o.Traits.LeastExpiry() > 0
+	inputs, err := m.inputs(ctx, func(topic string, number int32) bool {
+		return slices.Contains(numbers, number) || expires && topic != p.o.Topics.Inbox.Name
+	})
+	if err != nil {
+		return err
+	}
 	for _, number := range numbers {
-		records, oldest := int64(0), time.Time{}
-		for _, topic := range p.o.inputs() {
-			n, at, err := m.lag(ctx, topic, number)
-			if err != nil {
-				return err
-			}
-			records += n
-			if n > 0 && (oldest.IsZero() || at.Before(oldest)) {
-				oldest = at
+		records, oldest := int64(0), began
+		for i := range inputs {
+			if in := &inputs[i]; in.Partition == number && in.Lag > 0 {
+				records += in.Lag
+				oldest = earlier(oldest, in.Oldest)
 			}
 		}
 		seconds := 0.0
-		if records == 0 {
-			oldest = began
-		}
-		p.reached(number, oldest)
 		if records > 0 {
 			seconds = max(0, time.Since(oldest).Seconds())
 		}
 		p.o.Metrics.lagRecords.WithLabelValues(taskLabel(number)).Set(float64(records))
 		p.o.Metrics.lagSeconds.WithLabelValues(taskLabel(number)).Set(seconds)
 	}
+	if expires {
+		p.reached(numbers, inputs, began)
+	}
 	return nil
 }
 
-// reached tells a task's worker up to when all was read that stood in its inputs.
-func (p *Processor) reached(number int32, at time.Time) {
-	for _, w := range p.workers {
-		if t := w.tasks.owns(number); t != nil {
-			t.reached.Store(at.UnixMilli())
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// reached tells the workers of some tasks up to when all was read that stood in the
+// sources. Any partition of these, whoever reads it, may have what is forwarded to the
+// task and keeps a trait from expiring; what has been forwarded stands in the task's
+// inbox before the tick.
+func (p *Processor) reached(numbers []int32, inputs []Input, began time.Time) {
+	at := began
+	for i := range inputs {
+		if in := &inputs[i]; in.Lag > 0 && in.Topic != p.o.Topics.Inbox.Name {
+			at = earlier(at, in.Oldest)
+		}
+	}
+	for _, number := range numbers {
+		for _, w := range p.workers {
+			if t := w.tasks.owns(number); t != nil {
+				t.reached.Store(at.UnixMilli())
+			}
 		}
 	}
 }

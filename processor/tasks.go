@@ -42,7 +42,7 @@ type task struct {
 	reread *reread       // what its restore has read again; nil: nothing
 	// removals are what its restore has found; the loop's from then on.
 	removals *removals
-	// reached is the time up to which all that stood in its inputs was read, ms since 1970.
+	// reached is the time up to which all that stood in the sources was read, ms since 1970.
 	reached atomic.Int64
 }
 
