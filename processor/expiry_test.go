@@ -7,7 +7,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"traitstream/kafka"
 	"traitstream/schemas"
@@ -148,6 +151,22 @@ func TestExpiryWaitsForOthers(t *testing.T) {
 		b.wantStory(user, "f", `"on"< expired`)
 		b.settle()
 		b.check(b.dirs...)
+	})
+}
+
+// Nothing expires while it can't be told what is left to read.
+func TestExpiryWaitsForAnswers(t *testing.T) {
+	t.Parallel()
+	inBubble(t, expiryYAML, nil, func(b *bubble) {
+		b.start(t.TempDir(), nil)
+		b.put(b.live("u", "f", "on", 0))
+		b.caughtUp(b.t.Context())
+		refused := b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Err: kerr.UnknownServerError, Count: -1})
+		b.pass(2 * time.Minute)
+		refused.Remove()
+		b.wantStory("u", "f", `"on"<`)
+		b.pass(sweepSlack)
+		b.wantStory("u", "f", `"on"< expired`)
 	})
 }
 

@@ -134,7 +134,7 @@ func (p *Processor) measureLag(ctx context.Context, m *measurement, numbers []in
 		p.o.Metrics.lagRecords.WithLabelValues(taskLabel(number)).Set(float64(records))
 		p.o.Metrics.lagSeconds.WithLabelValues(taskLabel(number)).Set(seconds)
 	}
-	if expires {
+	if expires && m.failed() == nil {
 		p.reached(numbers, inputs, began)
 	}
 	return nil
