@@ -125,7 +125,8 @@ func (w *worker) remove() error {
 		case r == nil:
 			return errNotOwner
 		case c.Kind == schemas.Tick:
-			w.tick(r, c.Time)
+			// It never goes back: one tick from years ahead would expire all that comes.
+			w.tick(r, min(c.Time, now.UnixMilli()))
 		default:
 			forgets[c.task] = append(forgets[c.task], c)
 		}

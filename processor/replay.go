@@ -303,7 +303,7 @@ func (w *worker) leavesRoom() bool {
 	}
 	for number, of := range w.removals {
 		t := of.task
-		if w.tasks.owns(number) == t && t.behind.Load() > behindRecords && time.Since(time.UnixMilli(t.reached.Load())) > behindTime {
+		if w.tasks.owns(number) == t && t.behind.Load() > behindRecords && time.Since(time.UnixMilli(t.waits.Load())) > behindTime {
 			return false
 		}
 	}
