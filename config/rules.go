@@ -40,12 +40,14 @@ type ruleIdentity struct {
 }
 
 type ruleTrait struct {
-	Name      string           `json:"name"`
-	Event     string           `json:"event"`
-	Property  string           `json:"property"`
-	Where     ruleConditions   `json:"where,omitempty"`
-	Any       []ruleConditions `json:"any,omitempty"`
-	NotServed string           `json:"not_served"`
+	Name        string           `json:"name"`
+	Description string           `json:"description,omitempty"`
+	Event       string           `json:"event"`
+	Property    string           `json:"property"`
+	Where       ruleConditions   `json:"where,omitempty"`
+	Any         []ruleConditions `json:"any,omitempty"`
+	NotServed   string           `json:"not_served"`
+	ExpireAfter string           `json:"expire_after,omitempty"`
 }
 
 // ruleConditions are operands, by property and operator.
@@ -132,6 +134,34 @@ func rulesOf(conditions []trait.Condition) ruleConditions {
 		all[property][operator] = operand
 	}
 	return all
+}
+
+// Definitions returns the definitions as a configuration has them under traits, in
+// JSON, and their hash, 16 hexadecimal digits.
+func Definitions(traits []trait.Definition) (text []byte, hash string, err error) {
+	all := make([]ruleTrait, len(traits))
+	for i := range traits {
+		all[i] = ruleOfTrait(&traits[i])
+		all[i].Description = literal(traits[i].Description)
+		if after := traits[i].ExpireAfter; after > 0 {
+			all[i].ExpireAfter = formatDuration(after)
+		}
+	}
+	if text, err = json.Marshal(all); err != nil {
+		return nil, "", fmt.Errorf("writing down definitions: %w", err)
+	}
+	sum := sha256.Sum256(text)
+	return text, hex.EncodeToString(sum[:8]), nil
+}
+
+// ParseDefinitions reads what Definitions has written.
+func ParseDefinitions(text []byte) ([]trait.Definition, *trait.Set, error) {
+	file := append(append([]byte(`{"traits":`), text...), '}')
+	c, err := Parse("definitions", file, func(string) (string, bool) { return "", false })
+	if err != nil {
+		return nil, nil, err
+	}
+	return c.Traits, c.Set, nil
 }
 
 // literal writes a text so that reading finds no reference to the environment.

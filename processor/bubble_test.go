@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"traitstream/internal/oracle"
 	"traitstream/kafka"
 	"traitstream/schemas"
 )
@@ -27,7 +28,8 @@ type bubble struct {
 	cluster *kfake.Cluster
 	net     *kfake.VirtualNetwork
 	alive   []*process
-	dirs    []string // of all processes that ever were
+	dirs    []string            // of all processes that ever were
+	defs    []oracle.Definition // in force in the end; nil: those of bubbleYAML
 
 	mu    sync.Mutex
 	heard map[string]time.Time // when each member was last heard of

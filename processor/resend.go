@@ -132,6 +132,9 @@ func (w *worker) resendSlot(s *share, slot state.Slot) error {
 		return nil
 	}
 	key, err := w.state.Key(slot)
+	if _, _, shadow := trait.Unshadow(key.Trait); shadow {
+		return err
+	}
 	if err != nil || !s.wanted.has(key.Identity, key.User, e.Facts.Flag) {
 		return err
 	}
