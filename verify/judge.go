@@ -168,10 +168,11 @@ func (p *pass) agrees(key string, ev *evidence, e *trait.Emission) bool {
 	return ev.sent.digest == p.digest(schemas.AppendValue(nil, k, e, id), "", id)
 }
 
-// exact tells whether the changes follow from the impressions to the byte (S12).
+// exact tells whether the changes follow from the impressions to the byte (S12). Those
+// of definitions that came later sum up what was before.
 func (p *pass) exact(ev *evidence) bool {
 	h := &ev.history
-	return h.own != nil && !h.several && ev.flux == nil && !p.cut.lost()
+	return p.o.Generation == 0 && h.own != nil && !h.several && ev.flux == nil && !p.cut.lost()
 }
 
 // strays tells whether changes are not those of a history. Fewer say nothing:

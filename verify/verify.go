@@ -29,6 +29,8 @@ type Options struct {
 	Client *kgo.Client
 	Store  *state.Store // local state to compare too; may be nil
 	Tasks  []int32      // which to verify; none: all
+	// Generation is that of the configuration's definitions, which are in force.
+	Generation uint32
 	// Avro reads the traits topic; nil: it is in JSON.
 	Avro *schemas.Avro
 	// Schemas finds those of sources in Avro; nil where there is none.
