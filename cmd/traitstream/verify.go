@@ -69,6 +69,10 @@ func (m *Main) verify(ctx context.Context, cfg *config.Config, o verifyOptions) 
 	if err != nil {
 		return err
 	}
+	generation, differs, err := inForce(ctx, conn, cfg, topics)
+	if err != nil {
+		return err
+	}
 	r, err := newRegistry(cfg.Registry, m.logger(m.Stderr))
 	if err != nil {
 		return err
@@ -96,7 +100,7 @@ func (m *Main) verify(ctx context.Context, cfg *config.Config, o verifyOptions) 
 	err = m.newMeter("verifying", m.newScreen()).during(ctx, progress.reading, func() (err error) {
 		report, err = verify.Run(ctx, verify.Options{
 			Config: cfg, Topics: topics, Client: conn.client, Store: store, Tasks: o.tasks,
-			Avro: written, Schemas: r.Lookup(ctx),
+			Generation: generation, Avro: written, Schemas: r.Lookup(ctx),
 			Memory: o.memory << 20, Progress: progress.reached,
 		}, p.difference)
 		return err
@@ -105,7 +109,7 @@ func (m *Main) verify(ctx context.Context, cfg *config.Config, o verifyOptions) 
 		return errors.Join(unfinished(ctx, err), out.Flush())
 	}
 	if report.Differences > 0 {
-		if p.notes, err = changedSince(ctx, cfg, conn, store); err != nil {
+		if p.notes, err = changedSince(ctx, cfg, conn, differs); err != nil {
 			return errors.Join(err, out.Flush())
 		}
 	}
