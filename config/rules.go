@@ -14,7 +14,7 @@ import (
 )
 
 // rules are the part of a configuration that decides which impression says what
-// of which trait.
+// of which trait, and for how long.
 type rules struct {
 	Sources   []ruleSource   `json:"sources"`
 	Traits    []ruleTrait    `json:"traits"`
@@ -47,14 +47,16 @@ type ruleTrait struct {
 	Where       ruleConditions   `json:"where,omitempty"`
 	Any         []ruleConditions `json:"any,omitempty"`
 	NotServed   string           `json:"not_served"`
-	ExpireAfter string           `json:"expire_after,omitempty"`
+	// ExpireAfter is left out where a trait stays: the text then has the hash that it
+	// had before there was one.
+	ExpireAfter string `json:"expire_after,omitempty"`
 }
 
 // ruleConditions are operands, by property and operator.
 type ruleConditions map[string]map[string]any
 
 // Rules returns the part of a configuration that decides which impression says
-// what of which trait, as a configuration of its own in JSON, which is YAML and
+// what of which trait, and for how long, as a configuration of its own in JSON, which is YAML and
 // which Parse reads; and its hash, 16 hexadecimal digits.
 func (c *Config) Rules() (text []byte, hash string, err error) {
 	r := rules{Processor: ruleAdmittance{formatDuration(c.Processor.MaxClockAhead)}}
@@ -107,6 +109,9 @@ func ruleOfTrait(d *trait.Definition) ruleTrait {
 		Name: literal(d.Name.String()), Event: literal(d.Event), Property: literal(d.Property),
 		Where: rulesOf(d.Where), NotServed: d.NotServed.String(),
 	}
+	if d.ExpireAfter > 0 {
+		r.ExpireAfter = formatDuration(d.ExpireAfter)
+	}
 	for _, branch := range d.Any {
 		r.Any = append(r.Any, rulesOf(branch))
 	}
@@ -143,9 +148,6 @@ func Definitions(traits []trait.Definition) (text []byte, hash string, err error
 	for i := range traits {
 		all[i] = ruleOfTrait(&traits[i])
 		all[i].Description = literal(traits[i].Description)
-		if after := traits[i].ExpireAfter; after > 0 {
-			all[i].ExpireAfter = formatDuration(after)
-		}
 	}
 	if text, err = json.Marshal(all); err != nil {
 		return nil, "", fmt.Errorf("writing down definitions: %w", err)

@@ -85,7 +85,10 @@ func (p *pass) follow(ev *evidence, key trait.Key, r *kgo.Record, value []byte, 
 		known: true, value: string(e.Value), seenAt: e.SeenAt, from: placeOf(&e.Facts.Place), at: r.Offset, id: id,
 		count: last.count + 1, sum: p.chain(last.sum, string(e.Value), placeOf(&e.Facts.Place)),
 		digest:  p.digest(value, e.Reason, id),
-		forGood: e.Reason == trait.Forgotten || e.Reason == trait.Expired || e.Reason == trait.DefinitionRemoved,
+		forGood: e.Reason == trait.Forgotten || e.Reason == trait.Expired || e.Reason == trait.DefinitionRemoved, expired: last.expired,
+	}
+	if e.Reason == trait.Expired {
+		ev.sent.expired = r.Timestamp.UnixMilli()
 	}
 	e.Removes = last.id
 	switch {

@@ -19,7 +19,8 @@ func (p *pass) judge() {
 }
 
 func (p *pass) judgeTrait(key string, ev *evidence) {
-	if ev.record == "" && !ev.sent.known && ev.base == (register{}) && ev.flux == nil && ev.fault == nil {
+	lapsed := ev.lapsed && ev.base == (register{}) && ev.record == ""
+	if ev.record == "" && !ev.sent.known && ev.base == (register{}) && ev.flux == nil && ev.fault == nil && !lapsed {
 		return // nobody says anything of it
 	}
 	p.compared++
@@ -30,6 +31,8 @@ func (p *pass) judgeTrait(key string, ev *evidence) {
 		p.differ(key, *d)
 	case excuse != "":
 		p.unverifiable[excuse]++
+	case lapsed:
+		p.unverifiable[ExpiredBefore]++
 	case ev.moves() && ev.flux.why != "":
 		p.unverifiable[ev.flux.why]++
 	case ev.moves():
