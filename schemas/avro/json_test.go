@@ -369,10 +369,14 @@ func FuzzJSON(f *testing.F) {
 func FuzzParse(f *testing.F) {
 	f.Add(all, []byte{0})
 	f.Add(`["null",{"type":"array","items":"null"}]`, []byte("\x02\x06\x00"))
+	f.Add(`{"type":"record","name":"R","namespace":"com.acme.my-app","fields":[{"name":"a-b","type":["null","R"]}]}`, []byte("\x02\x00"))
 	f.Fuzz(func(t *testing.T, text string, body []byte) {
 		s, err := Parse(text)
 		if err != nil || len(body) > 1<<10 {
 			return
+		}
+		if form := appendCanonical(nil, s.root, map[string]bool{}); !json.Valid(form) {
+			t.Fatalf("the canonical form is %s", form)
 		}
 		if got, err := s.AppendJSON(nil, body, Facts); err == nil && !json.Valid(got) {
 			t.Fatalf("%s is no JSON", got)
