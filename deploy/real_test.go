@@ -3,6 +3,7 @@ package deploy
 import (
 	"bytes"
 	"context"
+	"debug/buildinfo"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -11,6 +12,8 @@ import (
 	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -113,6 +116,8 @@ func TestRealCompose(t *testing.T) {
 	d.run(t, d.compose("build", "traitstream-1")...)
 	d.done(t, "image built")
 	d.checkImage(t)
+	d.checkSBOM(t)
+	d.done(t, "image and SBOM are right")
 
 	d.run(t, d.compose("up", "-d", "--wait", "--wait-timeout", "180")...)
 	d.done(t, "up, and all healthy")
@@ -175,6 +180,47 @@ func (d *docker) checkImage(t *testing.T) {
 	}
 	if want := "traitstream devel-" + strings.TrimSpace(string(commit)) + " "; !strings.HasPrefix(version, want) {
 		t.Errorf("the image's version is %q, want %q", version, want)
+	}
+}
+
+// checkSBOM holds the list in the image to what the binary beside it says that it
+// is made of.
+func (d *docker) checkSBOM(t *testing.T) {
+	t.Helper()
+	container, dir := strings.TrimSpace(d.run(t, "create", "traitstream")), t.TempDir()
+	defer d.run(t, "rm", container)
+	binary, list := filepath.Join(dir, "traitstream"), filepath.Join(dir, "sbom")
+	d.run(t, "cp", container+":/usr/bin/traitstream", binary)
+	d.run(t, "cp", container+":/usr/share/sbom/traitstream.cdx.json", list)
+	var sbom struct {
+		BOMFormat  string
+		Components []struct{ Name, Version string }
+	}
+	text, err := os.ReadFile(list)
+	if err == nil {
+		err = json.Unmarshal(text, &sbom)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	listed := map[string]string{}
+	for _, c := range sbom.Components {
+		listed[c.Name] = c.Version
+	}
+	info, err := buildinfo.ReadFile(binary)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, m := range append(info.Deps, &debug.Module{Path: "std", Version: info.GoVersion}) {
+		if m.Replace != nil {
+			m = m.Replace
+		}
+		if listed[m.Path] != m.Version {
+			t.Errorf("the SBOM has %s %q, and the binary %q", m.Path, listed[m.Path], m.Version)
+		}
+	}
+	if sbom.BOMFormat != "CycloneDX" || len(info.Deps) < 20 || len(listed) != len(info.Deps)+1 {
+		t.Errorf("a %s of %d components for %d modules", sbom.BOMFormat, len(listed), len(info.Deps))
 	}
 }
 
