@@ -31,6 +31,7 @@ type docker struct {
 	kafka       string   // as the host reaches it
 	instances   []string // HTTP, likewise
 	prometheus  string
+	registry    string
 	began, last time.Time
 }
 
@@ -47,9 +48,8 @@ func newDocker(t *testing.T) *docker {
 		d.env = append(d.env, name+"="+p)
 		return address
 	}
-	d.kafka, d.prometheus = port("KAFKA_PORT"), port("PROMETHEUS_PORT")
+	d.kafka, d.prometheus, d.registry = port("KAFKA_PORT"), port("PROMETHEUS_PORT"), port("REGISTRY_PORT")
 	d.instances = []string{port("HTTP_PORT_1"), port("HTTP_PORT_2")}
-	port("REGISTRY_PORT")
 	t.Cleanup(func() { d.down(t) })
 	return d
 }
@@ -125,6 +125,7 @@ func TestRealCompose(t *testing.T) {
 	eventually(t, "the sample's traits are in the topic", 30*time.Second, func() error { return d.traits(t, want) })
 	d.done(t, "the sample's traits are there")
 	d.checkShares(t)
+	d.checkAvro(t, want)
 
 	unload := d.load(t)
 	d.checkPrometheus(t)
@@ -321,6 +322,41 @@ func (d *docker) shared() error {
 		return fmt.Errorf("tasks by owners: %v", owned)
 	}
 	return nil
+}
+
+// checkAvro lets another app, whose topics do not hold JSON yet, do the same in
+// Avro, as OUTPUT_FORMAT says it, and reads what it wrote by the registry.
+func (d *docker) checkAvro(t *testing.T, want map[string]trait) {
+	t.Helper()
+	avro := *d
+	avro.env = append(slices.Clone(d.env), "OUTPUT_FORMAT=avro")
+	app := avro.compose("run", "--rm", "-T", "--no-deps", "-e", "TRAITSTREAM_APP=avro", "-e", "TRAITSTREAM_STATE_DIR=/tmp/state", "traitstream-1")
+	avro.run(t, append(app, "run", "--until-caught-up")...)
+	missing := maps.Clone(want)
+	for line := range strings.Lines(avro.run(t, append(app, "tap", "--until-end", "--format", "json")...)) {
+		var record struct {
+			Topic string
+			Value *trait
+		}
+		if err := json.Unmarshal([]byte(line), &record); err != nil || record.Topic != "avro-traits" {
+			t.Fatalf("%s: %v", line, err)
+		}
+		if v := record.Value; v != nil && want[v.key()] == *v {
+			delete(missing, v.key())
+		}
+	}
+	if len(missing) > 0 {
+		t.Errorf("missing in Avro: %v", slices.Sorted(maps.Keys(missing)))
+	}
+	var subjects []string
+	text, err := get("http://" + d.registry + "/apis/ccompat/v7/subjects")
+	if err == nil {
+		err = json.Unmarshal([]byte(text), &subjects)
+	}
+	if slices.Sort(subjects); err != nil || !slices.Equal(subjects, []string{"avro-traits-key", "avro-traits-value"}) {
+		t.Errorf("the registry has %v, %v", subjects, err)
+	}
+	d.done(t, "another app has written the same in Avro")
 }
 
 // load sends impressions, some of them bad, each fifth of a second, until the
