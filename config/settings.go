@@ -170,7 +170,7 @@ func (r *reader) brokers(n *yaml.Node, path string) {
 }
 
 func (r *reader) mechanism(n *yaml.Node, path string) {
-	r.config.Kafka.SASL.Mechanism, _ = r.choice(n, path, mechanisms, "AWS_MSK_IAM")
+	r.config.Kafka.SASL.Mechanism, _ = r.choice(n, path, mechanisms)
 }
 
 func (r *reader) replicationFactor(n *yaml.Node, path string) {
