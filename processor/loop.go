@@ -64,6 +64,7 @@ func (w *worker) turn(stop, hard context.Context) (committed bool, err error) {
 		return false, err
 	}
 	w.adopt()
+	w.answer()
 	w.ready.Store(w.tasks.ready())
 	if err := w.lookForStale(); err != nil {
 		return false, err
@@ -121,6 +122,9 @@ func (w *worker) poll(stop context.Context, wait time.Duration) error {
 	ctx, cancel := context.WithTimeout(stop, wait)
 	defer cancel()
 	defer w.tasks.wakes(cancel)()
+	if w.batch.count == 0 { // else it has something to commit, soon
+		defer w.desk.wakes(cancel)()
+	}
 	if err := w.seat.poll(ctx, &w.batch, w.limit); err != nil {
 		return err
 	}
