@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"sync"
 	"time"
 
@@ -140,4 +141,18 @@ func (w *worker) known(l state.Lookup) (known *state.Known, err error) {
 		return nil, fmt.Errorf("%w: %w", ErrRestoring, err)
 	}
 	return known, err
+}
+
+// TasksOf tells of how many tasks a store has a share, 0 if none was ever restored
+// into it. Who is in which task depends on it.
+func TasksOf(s *state.Store) (int32, error) {
+	kept, err := s.Meta(tasksMeta)
+	if err != nil || kept == nil {
+		return 0, err
+	}
+	n, err := strconv.ParseInt(string(kept), 10, 32)
+	if err != nil || n < 1 {
+		return 0, fmt.Errorf("the state names %q as its number of tasks", kept)
+	}
+	return int32(n), nil
 }

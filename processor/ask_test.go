@@ -141,7 +141,7 @@ func (a *asker) checkTold() {
 // times that were not logged yet included.
 func TestRandomAsks(t *testing.T) {
 	t.Parallel()
-	withSeeds(t, 40, randomAsks)
+	withSeeds(t, 12, randomAsks)
 }
 
 func randomAsks(t *testing.T, seed uint64) {

@@ -17,7 +17,7 @@ type Lookup struct {
 	Trait []byte
 	// Behind leaves out the traits up to this name.
 	Behind []byte
-	// Most bounds how many traits are returned.
+	// Most bounds how many traits are returned; there are fewer where they are large.
 	Most int
 }
 
@@ -53,12 +53,16 @@ func (o *Overlay) Known(l Lookup) (*Known, error) {
 	return r.known, nil
 }
 
+// mostBytes bounds what a lookup returns, but for its last trait, in bytes.
+const mostBytes = 4 << 20
+
 // lookup is one under way.
 type lookup struct {
 	Lookup
 	o     *Overlay
 	holds bool // the overlay has what the store lacks of the task
 	known *Known
+	bytes int
 	err   error
 }
 
@@ -198,7 +202,7 @@ func (r *lookup) take(key []byte, prefix int, stored []byte) bool {
 	switch {
 	case value == nil:
 		return true
-	case len(r.known.Traits) >= r.Most:
+	case len(r.known.Traits) >= r.Most || r.bytes >= mostBytes:
 		r.known.More = true
 		return false
 	}
@@ -213,6 +217,7 @@ func (r *lookup) add(name, value []byte) error {
 		return err
 	}
 	r.known.Traits = append(r.known.Traits, t)
+	r.bytes += len(name) + len(value)
 	return nil
 }
 
