@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"net/url"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -53,23 +55,54 @@ type Options struct {
 // goes wrong is {"error": a sentence}: 400 for what can't be, 503 with Retry-After
 // where the task moves, is being restored or its owner can't be reached. It shows
 // users' data, so it is to be guarded.
-func Handler(o Options) http.Handler {
-	h := &handler{o}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET /v1/users/{identity}/{id}/traits", h.user)
-	mux.HandleFunc("GET /v1/users/{identity}/{id}/traits/{trait}", h.trait)
-	return mux
-}
+func Handler(o Options) http.Handler { return &handler{o} }
 
 type handler struct{ Options }
 
-func (h *handler) user(w http.ResponseWriter, r *http.Request) {
-	l, ok := h.lookup(w, r)
-	if !ok {
+func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		refuse(w, http.StatusMethodNotAllowed, "this can only be read")
 		return
 	}
-	if r.URL.Query().Has("behind") {
-		l.Behind = []byte(r.URL.Query().Get("behind"))
+	parts, ok := split(r.URL)
+	if !ok {
+		refuse(w, http.StatusNotFound, "there is /v1/users/{identity}/{id}/traits, and /{trait} behind it")
+		return
+	}
+	u, err := ParseUser(parts[0], parts[1])
+	if err != nil {
+		refuse(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	l := state.Lookup{User: u, Task: kafka.Partition([]byte(u.ID), h.Tasks), Most: MaxTraits}
+	if len(parts) == 3 {
+		h.user(w, r, l)
+	} else {
+		h.trait(w, r, l, parts[3])
+	}
+}
+
+// split returns the parts of a path behind /v1/users/. Patterns of http.ServeMux
+// take a part that is an escaped slash alone for the end of the path.
+func split(u *url.URL) (parts []string, ok bool) {
+	path, ok := strings.CutPrefix(u.EscapedPath(), "/v1/users/")
+	if !ok {
+		return nil, false
+	}
+	parts = strings.Split(path, "/")
+	for i, part := range parts {
+		var err error
+		if parts[i], err = url.PathUnescape(part); err != nil {
+			return nil, false
+		}
+	}
+	return parts, (len(parts) == 3 || len(parts) == 4 && parts[3] != "") && parts[2] == "traits"
+}
+
+func (h *handler) user(w http.ResponseWriter, r *http.Request, l state.Lookup) {
+	if q := r.URL.Query(); q.Has("behind") {
+		l.Behind = []byte(q.Get("behind"))
 	}
 	h.answer(w, r, l, func(t Teller, k *state.Known) (any, bool) {
 		u := t.User(l.User, k)
@@ -77,12 +110,7 @@ func (h *handler) user(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-func (h *handler) trait(w http.ResponseWriter, r *http.Request) {
-	l, ok := h.lookup(w, r)
-	if !ok {
-		return
-	}
-	name := r.PathValue("trait")
+func (h *handler) trait(w http.ResponseWriter, r *http.Request, l state.Lookup, name string) {
 	if len(name) > MaxTrait || !utf8.ValidString(name) {
 		refuse(w, http.StatusBadRequest, "a trait's name is UTF-8 and has at most "+strconv.Itoa(MaxTrait)+" bytes here")
 		return
@@ -92,16 +120,6 @@ func (h *handler) trait(w http.ResponseWriter, r *http.Request) {
 		one := t.Trait(l.User, name, k)
 		return one, one.State != Unknown
 	})
-}
-
-// lookup reads whom a request is about, or refuses it.
-func (h *handler) lookup(w http.ResponseWriter, r *http.Request) (l state.Lookup, ok bool) {
-	u, err := ParseUser(r.PathValue("identity"), r.PathValue("id"))
-	if err != nil {
-		refuse(w, http.StatusBadRequest, err.Error())
-		return l, false
-	}
-	return state.Lookup{User: u, Task: kafka.Partition([]byte(u.ID), h.Tasks), Most: MaxTraits}, true
 }
 
 // ParseUser reads whom somebody asks for. An error says what may stand there.
