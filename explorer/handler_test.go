@@ -154,7 +154,7 @@ func TestPassing(t *testing.T) {
 }
 
 func TestNotPassed(t *testing.T) {
-	strange := serveHandler(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	strange := serveHandler(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		t.Errorf("the token went to %s", r.URL)
 	}))
 	leading := serveHandler(t, http.RedirectHandler("http://"+strange+"/", http.StatusTemporaryRedirect))

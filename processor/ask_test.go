@@ -66,6 +66,7 @@ func (a *asker) lookup(user string) state.Lookup {
 	}
 }
 
+// kindOf returns which of the errors of Ask it is. Anything else is a failure.
 func kindOf(t *testing.T, err error) error {
 	t.Helper()
 	for _, kind := range askErrors {
@@ -77,7 +78,7 @@ func kindOf(t *testing.T, err error) error {
 	return nil
 }
 
-// who returns all users that inputs have.
+// users returns all users that inputs have.
 func (a *asker) users() (all []string) {
 	for i := range 12 {
 		all = append(all, fmt.Sprintf("k%d", i))
@@ -112,7 +113,7 @@ func (a *asker) patiently(user string) *state.Known {
 			if err == nil {
 				return known
 			}
-			kindOf(a.b.t, err)
+			_ = kindOf(a.b.t, err) // it tells of others
 		}
 		a.b.pass(time.Second)
 	}

@@ -198,12 +198,12 @@ func agoText(t explorer.Time, now time.Time) string {
 }
 
 // print prints the facts in two columns.
-func (s story) print(w io.Writer) error {
+func (s *story) print(w io.Writer) error {
 	width := 0
-	for _, fact := range s {
+	for _, fact := range *s {
 		width = max(width, runewidth.StringWidth(fact[0]))
 	}
-	for _, fact := range s {
+	for _, fact := range *s {
 		if _, err := fmt.Fprintf(w, "%-*s  %s\n", width, fact[0], fact[1]); err != nil {
 			return err
 		}
