@@ -64,7 +64,7 @@ func (c *Client) Trait(ctx context.Context, address string, u state.User, name s
 
 // clean makes nothing of what is null.
 func (one *Trait) clean() {
-	for _, v := range []*json.RawMessage{&one.Value, &one.Previous} {
+	for _, v := range []*json.RawMessage{&one.Value, &one.Previous, &one.Unsent} {
 		if string(*v) == "null" {
 			*v = nil
 		}

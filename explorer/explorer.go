@@ -17,13 +17,14 @@ import (
 // State says in a word how a trait stands.
 type State string
 
-// The states of a trait. Only the first two have a value.
+// The states of a trait.
 const (
 	Set       State = "set"
 	Expired   State = "expired"    // by the task's clock; with a value it is about to be removed
 	NotServed State = "not_served" // what was seen last was not served, under not_served: clear
 	Forgotten State = "forgotten"
 	Removed   State = "removed" // for another reason
+	Unsent    State = "unsent"  // by a replay that sends nothing a value was seen that is not out
 	Unknown   State = "unknown"
 )
 
@@ -52,6 +53,7 @@ type Trait struct {
 	State    State           `json:"state"`
 	Value    json.RawMessage `json:"value"`
 	Previous json.RawMessage `json:"previous"`
+	Unsent   json.RawMessage `json:"unsent"` // the value seen, where it is not the one that is out
 	// SeenAt is when the value was last seen; in the traits topic, when it was
 	// seen first.
 	SeenAt      *Time   `json:"seen_at"`

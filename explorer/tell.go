@@ -1,6 +1,7 @@
 package explorer
 
 import (
+	"bytes"
 	"encoding/hex"
 	"time"
 
@@ -55,10 +56,13 @@ func (t *Teller) told(u state.User, k *state.Known, kt *state.KnownTrait) *Trait
 		generation := rec.Emitted.Generation
 		one.Generation = &generation
 	}
-	if rec.Seen.Value == nil {
+	switch {
+	case rec.Seen.Value == nil:
 		one.State = NotServed
+	case !bytes.Equal(rec.Seen.Value, rec.Emitted.Value):
+		one.State, one.Unsent = Unsent, rec.Seen.Value
 	}
-	if after := t.Traits.ExpireAfter(rec).Milliseconds(); after > 0 {
+	if after := t.Traits.ExpireAfter(kt.Name, rec).Milliseconds(); after > 0 {
 		at := seenAt + Time(after)
 		one.ExpiresAt = &at
 		if int64(at) <= k.Clock {

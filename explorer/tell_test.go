@@ -27,6 +27,8 @@ func TestTell(t *testing.T) {
 			Sent: true, Previous: []byte(`1`), SeenAt: 5, Reason: "not_served", Facts: trait.Facts{Place: trait.Place{Timestamp: -1}},
 		},
 	}
+	quiet := known()
+	quiet.Traits[0].Record.Seen.Value = []byte(`"v2"`)
 	late := known()
 	late.Clock = 1_772_446_830_123 + 60_000
 	for what, c := range map[string]struct {
@@ -34,20 +36,22 @@ func TestTell(t *testing.T) {
 		known  *state.Known
 		want   string
 	}{
-		"a value": {teller, known(), who + `"set","value":"on","previous":"off","seen_at":"2026-03-02T10:20:30.123Z",` +
+		"a value": {teller, known(), who + `"set","value":"on","previous":"off","unsent":null,"seen_at":"2026-03-02T10:20:30.123Z",` +
 			facts + `,"expires_at":null,"forgotten":null` + origin},
-		"one that expires": {expiring, known(), who + `"set","value":"on","previous":"off","seen_at":"2026-03-02T10:20:30.123Z",` +
+		"one that a quiet replay has seen": {teller, quiet, who + `"unsent","value":"on","previous":"off","unsent":"v2","seen_at":"2026-03-02T10:20:30.123Z",` +
+			facts + `,"expires_at":null,"forgotten":null` + origin},
+		"one that expires": {expiring, known(), who + `"set","value":"on","previous":"off","unsent":null,"seen_at":"2026-03-02T10:20:30.123Z",` +
 			facts + `,"expires_at":"2026-03-02T10:21:30.123Z","forgotten":null` + origin},
-		"one that has expired": {expiring, late, who + `"expired","value":"on","previous":"off","seen_at":"2026-03-02T10:20:30.123Z",` +
+		"one that has expired": {expiring, late, who + `"expired","value":"on","previous":"off","unsent":null,"seen_at":"2026-03-02T10:20:30.123Z",` +
 			facts + `,"expires_at":"2026-03-02T10:21:30.123Z","forgotten":null` + origin},
-		"one that came back": {teller, marked(known()), who + `"set","value":"on","previous":"off","seen_at":"2026-03-02T10:20:30.123Z",` +
+		"one that came back": {teller, marked(known()), who + `"set","value":"on","previous":"off","unsent":null,"seen_at":"2026-03-02T10:20:30.123Z",` +
 			facts + `,"expires_at":null,"forgotten":{"at":"1970-01-01T00:00:01.500Z","until":"1970-01-01T00:00:02.000Z"}` + origin},
-		"one that is not served": {teller, removed, who + `"not_served","value":null,"previous":1,"seen_at":"1970-01-01T00:00:00.005Z",` +
+		"one that is not served": {teller, removed, who + `"not_served","value":null,"previous":1,"unsent":null,"seen_at":"1970-01-01T00:00:00.005Z",` +
 			nothing[:len(nothing)-4] + `0,"change_id":"c81821caadf1600c4b20a2d833b9cae9","changed_at":"1970-01-01T00:00:00.005Z","change_timestamp":null,` +
 			`"reason":"not_served","source":null,"expires_at":null,"forgotten":null` + origin},
-		"nothing": {teller, &state.Known{}, who + `"unknown","value":null,"previous":null,"seen_at":null,` +
+		"nothing": {teller, &state.Known{}, who + `"unknown","value":null,"previous":null,"unsent":null,"seen_at":null,` +
 			nothing + `,"change_id":null,"changed_at":null,"change_timestamp":null,"reason":null,"source":null,"expires_at":null,"forgotten":null` + origin},
-		"a forgotten one": {teller, marked(&state.Known{}), who + `"forgotten","value":null,"previous":null,"seen_at":null,` +
+		"a forgotten one": {teller, marked(&state.Known{}), who + `"forgotten","value":null,"previous":null,"unsent":null,"seen_at":null,` +
 			nothing + `,"change_id":null,"changed_at":null,"change_timestamp":null,"reason":null,"source":null,"expires_at":null,` +
 			`"forgotten":{"at":"1970-01-01T00:00:01.500Z","until":"1970-01-01T00:00:02.000Z"}` + origin},
 	} {

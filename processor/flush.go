@@ -9,9 +9,10 @@ import (
 
 // move merges a sighting that moves no more than the last-seen time of its trait
 // (see state.Overlay.Move). Such a move is logged later, together with those that
-// come after it, unless its source may forget the impression before that.
+// come after it, unless its source may forget the impression before that, or it was
+// read again: no mark tells from where.
 func (w *worker) move(s *sighting) (trait.Outcome, bool) {
-	if w.coalesces(s.record.Topic) {
+	if !s.replayed && w.coalesces(s.record.Topic) {
 		outcome, ok := w.state.MoveUnlogged(s.slot, &s.seen, w.out.roomy)
 		w.moved = w.moved || ok && outcome == trait.Same
 		return outcome, ok

@@ -36,6 +36,7 @@ type sighting struct {
 	index  int
 	// last marks an impression's last sighting: its result is then known.
 	last bool
+	again
 }
 
 // intake turns records into sightings: it decodes, admits and matches them, and
@@ -58,6 +59,10 @@ type intake struct {
 	refused   bool   // whether that impression has become a dead letter
 	mixed     *trait.Environments
 	touched   byte // the sum of what was touched, so that it is
+	// replaying is the share whose history is being decoded, nil while that is live
+	// impressions; shares are those of the tasks here.
+	replaying *share
+	shares    map[shareKey]*share
 }
 
 func newIntake(o *Options, t *tally, out *outbox, s *state.Overlay) *intake {
@@ -83,6 +88,7 @@ type arrival struct {
 	command   bool   // in the inbox
 	foreign   string // why it is no record of ours, in the inbox
 	refused   int    // bytes of its dead letters
+	again
 }
 
 // maxRefused bounds what the dead letters of one record take with the groups
@@ -90,8 +96,13 @@ type arrival struct {
 // would repeat the group for each.
 const maxRefused = 64 << 20
 
-// refuse sends an element to the dead letters.
+// refuse sends an element to the dead letters, unless it went there when it was
+// first read.
 func (in *intake) refuse(a *arrival, place trait.Place, e *impression.Element, stage string, reason impression.Reason, message string) {
+	if a.replayed {
+		in.tally.arrived(a, resultDeadLetter)
+		return
+	}
 	l := letter{place: place, value: e.Bytes(), cut: true, stage: stage, reason: reason, message: message}
 	if a.refused < maxRefused {
 		l.value, l.cut = e.Raw(), false
@@ -166,6 +177,7 @@ func (in *intake) arrive(r *kgo.Record) (a arrival, err error) {
 // meet is arrive in place: an arrival is large.
 func (in *intake) meet(r *kgo.Record, a *arrival) error {
 	a.record, a.forwarded, a.command, a.foreign, a.refused = r, false, false, "", 0
+	a.again = in.replaying.again()
 	p := &a.place
 	p.Topic, p.Partition, p.Offset, p.Index, p.Timestamp = r.Topic, r.Partition, r.Offset, -1, timestamp(r)
 	if r.Topic != in.o.Topics.Inbox.Name {
@@ -182,6 +194,9 @@ func (in *intake) meet(r *kgo.Record, a *arrival) error {
 		a.foreign = err.Error()
 	default:
 		a.place, a.forwarded = place, true
+		if job, quiet := schemas.ParseReplayHeaders(headers); job != "" {
+			a.again = again{replayed: true, quiet: quiet, share: in.shares[shareKey{job, r.Partition}]}
+		}
 	}
 	return nil
 }
@@ -255,7 +270,7 @@ func (in *intake) element(a *arrival, e *impression.Element) {
 	imp := &e.Impression
 	switch {
 	case e.Outcome == impression.Skipped:
-		in.tally.impression(a.place.Topic, resultSkipped)
+		in.tally.arrived(a, resultSkipped)
 		return
 	case e.Outcome == impression.Refused:
 		in.refuse(a, a.at(e), e, "decode", e.Reason, e.Message)
@@ -266,14 +281,17 @@ func (in *intake) element(a *arrival, e *impression.Element) {
 			uint64(imp.SeenAt)-uint64(a.place.Timestamp), in.o.Config.Processor.MaxClockAhead))
 		return
 	}
+	if in.replaying != nil && !in.replaying.wanted.has(imp.Identity, imp.User, imp.Flag) {
+		return
+	}
 	var verdict trait.Verdict
 	in.matches, verdict = in.matcher.Match(in.matches[:0], imp)
 	switch verdict {
 	case trait.NoMatch:
-		in.tally.impression(a.place.Topic, resultNoMatch)
+		in.tally.arrived(a, resultNoMatch)
 		return
 	case trait.NotServed:
-		in.tally.impression(a.place.Topic, resultNotServed)
+		in.tally.arrived(a, resultNotServed)
 		return
 	}
 	task := kafka.Partition(imp.User, in.o.Topics.Tasks)
@@ -295,7 +313,7 @@ func (in *intake) sight(a *arrival, e *impression.Element, task int32, m *trait.
 		in.o.Log.Warn(warning)
 	}
 	s := in.room()
-	s.slot, s.task, s.record, s.index, s.last = 0, task, a.record, e.Index, false
+	s.slot, s.task, s.record, s.index, s.last, s.again = 0, task, a.record, e.Index, false, a.again
 	s.key.Identity, s.key.User, s.key.Trait = imp.Identity, imp.User, m.Trait
 	s.seen.SeenAt, s.seen.Version, s.seen.Treatment, s.seen.Value = imp.SeenAt, imp.Version, imp.Treatment, m.Value
 	s.expires = m.Definition.ExpireAfter
@@ -329,7 +347,12 @@ func (in *intake) settle(s *sighting, r result) {
 	if !s.last {
 		return
 	}
-	if !in.refused {
+	switch {
+	case in.refused:
+	case s.replayed:
+		in.tally.replayed[in.best]++
+		s.share.merged()
+	default:
 		in.tally.impression(s.facts.Place.Topic, in.best)
 	}
 	in.best, in.refused = results, false
@@ -360,7 +383,7 @@ func (in *intake) reset() {
 	if cap(in.elements) > roundSightings {
 		in.elements = nil // of a huge array
 	}
-	in.best, in.refused = results, false
+	in.best, in.refused, in.replaying = results, false, nil
 }
 
 // timestamp returns that of a record in ms, or -1.

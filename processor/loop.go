@@ -66,15 +66,18 @@ func (w *worker) turn(stop, hard context.Context) (committed bool, err error) {
 	w.adopt()
 	w.answer()
 	w.ready.Store(w.tasks.ready())
-	if err := w.lookForStale(); err != nil {
+	if err := errors.Join(w.lookForStale(), w.followJobs()); err != nil {
 		return false, err
 	}
 	sleep(stop, time.Until(w.begins.Add(-lastLook)))
 	if err := w.read(stop, hard); err != nil {
 		return false, err
 	}
+	if err := w.replay(stop); err != nil {
+		return false, err
+	}
 	w.logAll = w.logAll || stop.Err() != nil
-	if w.batch.count == 0 {
+	if w.batch.count == 0 && !w.replays.touched {
 		// A poll that came to nothing may have let rebalances go on.
 		if !w.pressing() || !w.seat.blockRebalance() || !w.pressing() {
 			return false, w.storeIfDue()
@@ -125,6 +128,10 @@ func (w *worker) poll(stop context.Context, wait time.Duration) error {
 	if w.batch.count == 0 { // else it has something to commit, soon
 		defer w.desk.wakes(cancel)()
 	}
+	if w.replayWaits() { // looked at after wakes, which hears of what comes later
+		eager := time.AfterFunc(eagerPoll, cancel)
+		defer eager.Stop()
+	}
 	if err := w.seat.poll(ctx, &w.batch, w.limit); err != nil {
 		return err
 	}
@@ -164,6 +171,7 @@ func (w *worker) commit(hard context.Context) (bool, error) {
 	if err := w.remove(); err != nil {
 		return false, fmt.Errorf("removing traits: %w", err)
 	}
+	w.logProgress()
 	w.flush()
 	if err := w.state.Taken(); err != nil {
 		return false, fmt.Errorf("logging last-seen times: %w", err)
@@ -289,7 +297,7 @@ func (w *worker) abort(hard context.Context, cause error) error {
 
 // drop forgets the batch and what was made of it.
 func (w *worker) drop() {
-	w.moved = false
+	w.moved, w.replays.touched = false, false
 	w.batch.reset()
 	w.state.Reset()
 	w.in.reset()
@@ -303,4 +311,5 @@ func (w *worker) count(start time.Time) {
 	m.commitSeconds.Observe(time.Since(start).Seconds())
 	m.lastCommit.SetToCurrentTime()
 	w.tally.addTo(m)
+	w.replays.tell(w.o.jobs)
 }

@@ -23,7 +23,12 @@ func (w *worker) merge(s *sighting) {
 	}
 	rec := w.state.Record(s.slot)
 	before := *rec
-	outcome := rec.Merge(w.o.Config.App, s.key, s.seen, s.facts, generation)
+	var outcome trait.Outcome
+	if s.quiet {
+		outcome = rec.See(s.seen)
+	} else {
+		outcome = rec.Merge(w.o.Config.App, s.key, s.seen, s.facts, generation)
+	}
 	changed := outcome == trait.Changed || outcome == trait.Removed
 	switch {
 	case outcome == trait.Late, outcome == trait.Duplicate:
@@ -39,6 +44,7 @@ func (w *worker) merge(s *sighting) {
 	}
 	if changed {
 		w.tally.change(outcome)
+		s.share.sent(1)
 	}
 	w.in.settle(s, resultOf(outcome, s.seen.Value == nil))
 }

@@ -25,11 +25,16 @@ type removals struct {
 	clock   int64 // ms since 1970; it never goes back
 	sweep   sweep
 	ticked  time.Time // when the last tick was written
+	// progress is how far the task is with replay jobs, from the restore alone.
+	progress map[string]schemas.JobProgress
 }
 
 // removalsOf reads them from the store, when the task's state is restored.
 func (o *Options) removalsOf(t *task) (*removals, error) {
-	r := &removals{task: t, markers: map[schemas.MarkerKey]schemas.Marker{}, newest: math.MinInt64, oldest: math.MaxInt64}
+	r := &removals{
+		task: t, markers: map[schemas.MarkerKey]schemas.Marker{}, newest: math.MinInt64, oldest: math.MaxInt64,
+		progress: map[string]schemas.JobProgress{},
+	}
 	for e, err := range o.Store.TaskRecords(t.number) {
 		if err != nil {
 			return nil, err
@@ -40,6 +45,10 @@ func (o *Options) removalsOf(t *task) (*removals, error) {
 				return nil, err
 			}
 			r.mark(key, m)
+		} else if id, ok := schemas.ParseJobKey(e.Key); ok {
+			if r.progress[id], err = schemas.DecodeJobProgress(e.Value); err != nil {
+				return nil, err
+			}
 		} else if r.clock, err = schemas.DecodeClock(e.Value); err != nil {
 			return nil, err
 		}
@@ -67,6 +76,7 @@ func (r *removals) gate(least time.Duration) int64 {
 func (w *worker) remembers(t *task) {
 	maps.DeleteFunc(w.removals, func(number int32, r *removals) bool { return w.tasks.owns(number) != r.task })
 	w.removals[t.number] = t.removals
+	w.replays.comes(t, w.o.jobs)
 	w.setGate()
 }
 
@@ -115,7 +125,8 @@ func (w *worker) remove() error {
 		case r == nil:
 			return errNotOwner
 		case c.Kind == schemas.Tick:
-			w.tick(r, c.Time)
+			// It never goes back: one tick from years ahead would expire all that comes.
+			w.tick(r, min(c.Time, now.UnixMilli()))
 		default:
 			forgets[c.task] = append(forgets[c.task], c)
 		}

@@ -61,19 +61,26 @@ func (o *Options) tryPublishRules(ctx context.Context) error {
 // they are waited for.
 const putTimeout = 10 * time.Second
 
-// put produces a record, and gives up waiting for it when ctx ends: the client
+// put produces records, and gives up waiting for them when ctx ends: the client
 // goes on with one that a broker may have, whatever becomes of ctx.
-func (o *Options) put(ctx context.Context, r *kgo.Record) error {
+func (o *Options) put(ctx context.Context, records ...*kgo.Record) error {
 	ctx, cancel := context.WithTimeout(ctx, putTimeout)
 	defer cancel()
-	done := make(chan error, 1)
-	o.Client.Produce(ctx, r, func(_ *kgo.Record, err error) { done <- err })
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
+	done := make(chan error, len(records))
+	for _, r := range records {
+		o.Client.Produce(ctx, r, func(_ *kgo.Record, err error) { done <- err })
 	}
+	for range records {
+		select {
+		case err := <-done:
+			if err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // lookUpRules returns the text of some rules, nil if the control topic has none

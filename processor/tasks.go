@@ -42,8 +42,11 @@ type task struct {
 	reread *reread       // what its restore has read again; nil: nothing
 	// removals are what its restore has found; the loop's from then on.
 	removals *removals
-	// reached is the time up to which all that stood in its inputs was read, ms since 1970.
+	// reached is the time up to which all that stood in the sources was read, ms since 1970.
 	reached atomic.Int64
+	// behind is how many records of its inputs are not read, and waits since when the
+	// oldest of them has waited, ms since 1970.
+	behind, waits atomic.Int64
 }
 
 // restored tells the loop that a task's restore has ended.

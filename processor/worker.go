@@ -53,6 +53,7 @@ type worker struct {
 	leastExpiry time.Duration // after which the first traits expire; 0: none do
 	swept, kept time.Time     // when stale traits and old markers were last looked for
 	stale       trait.Record  // for that
+	replays     *replays
 	// unstored are the tasks of which something waits for the store, until storeBy.
 	unstored map[int32]*task
 	storeBy  time.Time
@@ -101,6 +102,8 @@ func (w *worker) renew() {
 	w.tally, w.state = newTally(), w.o.Store.NewOverlay()
 	w.out = newOutbox(w.o, w.tally, w.out)
 	w.in = newIntake(w.o, w.tally, w.out, w.state)
+	w.replays = newReplays()
+	w.in.shares = w.replays.shares
 }
 
 // run loops until stop ends or an error comes that new clients can't mend. The
@@ -135,6 +138,7 @@ func (w *worker) sit(stop, hard context.Context, failures *int) error {
 	defer w.starts.Store(nil)
 	defer w.tasks.forget()
 	defer s.close()
+	defer w.replays.close()
 	for stop.Err() == nil || len(w.marks.segments) > 0 {
 		w.beat.Store(time.Now().UnixNano())
 		committed, err := w.turn(stop, hard)

@@ -76,6 +76,8 @@ func stateWords(s explorer.State) string {
 		return "forgotten"
 	case explorer.Removed:
 		return "removed"
+	case explorer.Unsent:
+		return "seen, but not sent"
 	case explorer.Unknown:
 		return "unknown: never seen, or removed since"
 	}
@@ -121,6 +123,9 @@ func (s *story) value(t *explorer.Trait) {
 		s.tell("value", "%s", textOf(t.Value))
 	default:
 		s.tell("value", "none: it is %s", stateWords(t.State))
+	}
+	if t.Unsent != nil {
+		s.tell("not sent", "%s, which a replay has seen that sends nothing; it goes out with the next impression", textOf(t.Unsent))
 	}
 }
 
