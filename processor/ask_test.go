@@ -127,7 +127,10 @@ func (a *asker) checkTold() {
 	places := map[string]int64{}
 	for _, records := range a.b.read(a.b.topics.Traits) {
 		for _, r := range records {
-			places[string(header(r, schemas.HeaderChangeID))] = r.Offset
+			id := string(header(r, schemas.HeaderChangeID))
+			if _, again := places[id]; !again { // by a replay that sends all
+				places[id] = r.Offset
+			}
 		}
 	}
 	for _, one := range a.told {
