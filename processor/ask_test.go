@@ -175,7 +175,7 @@ func randomAsks(t *testing.T, seed uint64) {
 		a.checkTold()
 		for task := range b.topics.Tasks {
 			for k, v := range b.replay(task, -1) {
-				if got[k] != v {
+				if !schemas.IsTaskKey([]byte(k)) && got[k] != v {
 					b.t.Errorf("%q was told as %q, and is logged as %q", k, got[k], v)
 				}
 				delete(got, k)
