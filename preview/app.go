@@ -34,7 +34,7 @@ func (p *preview) readApp(ctx context.Context) error {
 		return err
 	}
 	if !t.Changelog.Missing {
-		if err := p.readTopic(ctx, t.Changelog.Name, p.marker); err != nil {
+		if err := p.readTopic(ctx, StageForgotten, t.Changelog.Name, p.marker); err != nil {
 			return err
 		}
 	}
@@ -42,7 +42,7 @@ func (p *preview) readApp(ctx context.Context) error {
 		return nil
 	}
 	p.app.there = true
-	return p.readTopic(ctx, t.Traits.Name, p.held)
+	return p.readTopic(ctx, StageHeld, t.Traits.Name, p.held)
 }
 
 // findCommitted looks up what the group has processed.
@@ -83,12 +83,12 @@ func numbers(n int32) (all []int32) {
 }
 
 // readTopic reads a topic of the app's, its partitions in parallel.
-func (p *preview) readTopic(ctx context.Context, topic string, fn func(*kgo.Record) error) error {
+func (p *preview) readTopic(ctx context.Context, stage, topic string, fn func(*kgo.Record) error) error {
 	logs, err := kafka.Logs(ctx, p.o.Client, topic)
 	if err != nil {
 		return err
 	}
-	c := &counter{tell: p.o.Progress, stage: StageHeld}
+	c := &counter{tell: p.o.Progress, stage: stage}
 	var jobs []func(context.Context) error
 	for number, log := range logs {
 		reached := c.follow(log)

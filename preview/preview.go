@@ -41,8 +41,9 @@ type Options struct {
 
 // Stages that Progress tells.
 const (
-	StageHeld    = "reading the traits that the app holds"
-	StageSources = "reading sources"
+	StageForgotten = "reading what the app has forgotten"
+	StageHeld      = "reading the traits that the app holds"
+	StageSources   = "reading sources"
 )
 
 // Run previews. When ctx ends it returns what it has until then, in a report that
