@@ -21,7 +21,7 @@ type app struct {
 	// committed are the group's offsets of the sources, from before the traits were
 	// read; nil: there are none, so nothing tells what it has processed.
 	committed map[string]map[int32]int64
-	waiting   int64 // offsets of the inbox that it has not come to
+	waiting   int64 // records of the inbox that it has not come to
 	there     bool  // it has a traits topic
 	unread    atomic.Int64
 }
@@ -45,7 +45,7 @@ func (p *preview) readApp(ctx context.Context) error {
 	return p.readTopic(ctx, StageHeld, t.Traits.Name, p.held)
 }
 
-// findCommitted looks up what the group has processed.
+// findCommitted looks up what the group has processed, and what waits in its inbox.
 func (p *preview) findCommitted(ctx context.Context) error {
 	wanted := map[string][]int32{}
 	for name, t := range p.o.Topics.Sources {
@@ -70,7 +70,15 @@ func (p *preview) findCommitted(ctx context.Context) error {
 		return err
 	}
 	for number, log := range logs {
-		p.app.waiting += max(0, log.To-max(log.From, offsets[inbox.Name][number]))
+		from := max(log.From, offsets[inbox.Name][number])
+		err := kafka.ReadPartition(ctx, p.o.Client, inbox.Name, number, from, log.To, func(*kgo.Record) error {
+			p.app.waiting++
+			return nil
+		})
+		// The app goes on and empties it.
+		if gone := (*kafka.OutOfRangeError)(nil); err != nil && !errors.As(err, &gone) {
+			return err
+		}
 	}
 	return nil
 }

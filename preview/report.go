@@ -107,7 +107,7 @@ type Difference struct {
 	// Unprocessed are traits that differ by impressions that the app has perhaps not
 	// processed yet.
 	Unprocessed int64
-	Waiting     int64 // forwarded impressions that wait in the inbox
+	Waiting     int64 // records that wait in the inbox, most of them forwarded impressions
 	Unread      int64 // records of the traits topic that can't be read
 	Traits      []TraitDifference
 	MoreTraits  int

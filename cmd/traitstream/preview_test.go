@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -14,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+	"github.com/twmb/franz-go/pkg/sr"
 
 	"traitstream/kafka"
 	"traitstream/preview"
@@ -52,9 +54,8 @@ func previewed(t *testing.T) world {
 	return w
 }
 
-// definitions is what previews of such a world try.
-const definitions = `
-traits:
+// definitions is what previews of such a world try, and the page about it.
+const definitions = `traits:
   - name: "{split}"
     description: What production shows
     where: {environmentName: Production, split: {not_equals: old_banner}}
@@ -82,6 +83,22 @@ func TestPreviewAsText(t *testing.T) {
 	}
 	if got := succeed(t, "preview", "-c", w.file("new.yaml", definitions), "--trait", "no such"); !strings.Contains(got, "nothing yields a trait no such") {
 		t.Errorf("of no trait:\n%s", got)
+	}
+}
+
+// The page about previews shows what these definitions really come to.
+func TestPreviewPage(t *testing.T) {
+	page := readFile(t, "../../docs/preview.md")
+	want := "```yaml\n" + definitions + "```\n\n```sh\ntraitstream preview -c new.yaml --sample 3\n```\n\n```text\n" +
+		readFile(t, "testdata/preview.txt") + "```\n"
+	if !strings.Contains(page, want) {
+		t.Errorf("docs/preview.md lacks\n%s", want)
+	}
+	help := succeed(t, "preview", "--help")
+	for _, row := range regexp.MustCompile("(?m)^\\| `(--[a-z]+)").FindAllStringSubmatch(page, -1) {
+		if !strings.Contains(help, row[1]+" ") {
+			t.Errorf("the help lacks %s", row[1])
+		}
 	}
 }
 
@@ -237,5 +254,28 @@ func TestPreviewProgress(t *testing.T) {
 	r, _ := p.reading()
 	if r.done != 1000 || r.total != 4000 || r.doing != "reading sources " || r.words != " 1.0 k of 4.0 k offsets  500/s  6 s left" {
 		t.Errorf("%+v", r)
+	}
+}
+
+// Sources and traits in Avro are read as any others.
+func TestPreviewInAvro(t *testing.T) {
+	reg := newFakeRegistry(t, 0)
+	w := newWorld(t, fmt.Sprintf("http: {listen: \"\"}\nstate: {dir: data}\nsources: [{topic: a, format: avro}]\noutput: {format: avro}\nschema_registry: {url: %q}\n", reg.URL()))
+	w.create("a", 2)
+	id, _, err := reg.RegisterSchema("s", sr.Schema{Schema: export})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var records []*kgo.Record
+	for i := range 10 {
+		body := append(avroBody(1, fmt.Sprint("u", i)), avroBody("g", "off", 1772446530123, 0, 1665436973467)...)
+		records = append(records, &kgo.Record{Topic: "a", Partition: int32(i % 2), Value: prefixed(id, body)})
+	}
+	w.produce(w.client, records...)
+	for _, want := range []string{"  + 10 to add, ~ 0 to change, - 0 to remove, 0 stay as they are\n", "  + 0 to add, ~ 0 to change, - 0 to remove, 10 stay as they are\n"} {
+		if got := succeed(t, "preview", "-c", w.config); !strings.HasSuffix(got, want) {
+			t.Errorf("%s\nwant %s", got, want)
+		}
+		succeed(t, "run", "-c", w.config, "--until-caught-up")
 	}
 }
