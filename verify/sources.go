@@ -64,7 +64,7 @@ func (p *pass) readSources(ctx context.Context) error {
 	c := p.counter(StageSources)
 	var jobs []func(context.Context) error
 	for _, in := range p.cut.inputs {
-		reached := c.follow(kafka.Span{in.from, in.end})
+		reached := c.follow(kafka.Span{From: in.from, To: in.end})
 		jobs = append(jobs, func(ctx context.Context) error { return p.readInput(ctx, in, reached) })
 	}
 	return kafka.InParallel(ctx, p.readers, jobs)
