@@ -37,6 +37,7 @@ var samples = map[string]struct{ value, beside string }{
 	"state.dir":                 {value: "data"},
 	"state.memory":              {value: "1GiB"},
 	"state.keep_forgotten":      {value: "90d"},
+	"definitions.on_change":     {value: "apply"},
 	"state.keep_revoked":        {value: "2h"},
 	"processor.workers":         {value: "4"},
 	"processor.commit_interval": {value: "50ms"},

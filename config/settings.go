@@ -43,6 +43,10 @@ func (r *reader) settings() map[string]setting {
 		"sources": {structure, r.sources},
 		"traits":  {structure, r.traits},
 
+		"definitions.on_change": {single, func(n *yaml.Node, path string) {
+			c.Definitions.OnChange, _ = r.choice(n, path, []string{Keep, Apply})
+		}},
+
 		"output.topic":      r.textInto(&c.Output.Topic, topicName),
 		"output.format":     {single, r.outputFormat},
 		"output.partitions": r.numberInto(0, 10000, func(v int64) { c.Output.Partitions = int32(v) }),
