@@ -185,7 +185,10 @@ func (w *worker) consider(r *removals, e state.Entry) {
 	if err != nil || schemas.DecodeRecord(e.Value, &w.stale) != nil {
 		return // whoever wants it finds that out
 	}
-	switch at, expires := w.expiresAt(key, &w.stale); {
+	if _, _, shadow := trait.Unshadow(key.Trait); shadow {
+		return
+	}
+	switch at, expires := w.expiresAt(r.task.number, key, &w.stale); {
 	case !expires:
 	case at > r.clock:
 		s.found = min(s.found, at)
@@ -194,9 +197,17 @@ func (w *worker) consider(r *removals, e state.Entry) {
 	}
 }
 
+// setOf returns the definitions by which a task is computed.
+func (w *worker) setOf(number int32) *trait.Set {
+	if p := w.plans[number]; p != nil {
+		return p.live.set
+	}
+	return w.o.Traits
+}
+
 // expiresAt returns when a trait expires, if it does, ms since 1970.
-func (w *worker) expiresAt(key trait.Key, rec *trait.Record) (int64, bool) {
-	after := w.o.Traits.ExpireAfter(key.Trait, rec)
+func (w *worker) expiresAt(task int32, key trait.Key, rec *trait.Record) (int64, bool) {
+	after := w.setOf(task).ExpireAfter(key.Trait, rec)
 	return rec.Seen.SeenAt + after.Milliseconds(), after > 0
 }
 
@@ -230,7 +241,7 @@ func (w *worker) expireSlot(r *removals, slot state.Slot) error {
 		return err
 	}
 	rec := w.state.Record(slot)
-	switch at, expires := w.expiresAt(key, rec); {
+	switch at, expires := w.expiresAt(r.task.number, key, rec); {
 	case rec.Absent(), !expires:
 	case at > r.clock:
 		r.sweep.next = min(r.sweep.next, at)

@@ -237,6 +237,16 @@ func (j *Jobs) List(ctx context.Context) ([]JobStatus, error) {
 	return statuses, nil
 }
 
+// Switched counts the tasks that have gone over, of a job that computes definitions.
+func (s *JobStatus) Switched() (n int) {
+	for i := range s.Reports {
+		if s.Reports[i].Switched {
+			n++
+		}
+	}
+	return n
+}
+
 func (j *jobs) reportsOf(id string, tasks int32) (all []schemas.JobReport) {
 	j.mu.Lock()
 	defer j.mu.Unlock()

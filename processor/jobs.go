@@ -29,8 +29,10 @@ type jobs struct {
 	changes int   // of the jobs
 	known   map[string]*schemas.Job
 	reports map[shareKey]schemas.JobReport // that the control topic has
-	ours    map[shareKey]schemas.JobReport // of tasks that are here
-	ending  map[string]*waiting            // for the inbox, where all tasks are done
+	// generations are the definitions that the control topic has.
+	generations map[uint32]*generation
+	ours        map[shareKey]schemas.JobReport // of tasks that are here
+	ending      map[string]*waiting            // for the inbox, where all tasks are done
 }
 
 // shareKey names a task's part of a job.
@@ -48,6 +50,7 @@ func newJobs() *jobs {
 // forget is for a control topic that was created again.
 func (j *jobs) forget() {
 	j.next, j.known, j.reports, j.ending = 0, map[string]*schemas.Job{}, map[shareKey]schemas.JobReport{}, map[string]*waiting{}
+	j.generations = map[uint32]*generation{}
 	j.changes++
 }
 
@@ -80,8 +83,11 @@ func (j *jobs) take(r *kgo.Record) error {
 		return nil
 	}
 	job, ok, err := schemas.ParseJob(r.Key, r.Value)
-	if err != nil || !ok {
+	if err != nil {
 		return err
+	}
+	if !ok {
+		return j.takeDefinitions(r)
 	}
 	j.changes++
 	j.known[job.ID] = &job
@@ -123,6 +129,9 @@ func (j *jobs) busy() bool {
 
 func (p *Processor) lookAtJobs(ctx context.Context) error {
 	if err := p.o.readJobs(ctx); err != nil {
+		return err
+	}
+	if err := p.o.publishGenerations(ctx); err != nil {
 		return err
 	}
 	if !p.o.jobs.busy() {
@@ -201,6 +210,12 @@ func (j *jobs) finished(tasks int32) (all []*schemas.Job) {
 // merged.
 func (p *Processor) endJobs(ctx context.Context) error {
 	for _, job := range p.o.jobs.finished(p.o.Topics.Tasks) {
+		if job.Emit == schemas.EmitDefine {
+			if err := p.goOver(ctx, job); err != nil {
+				return err
+			}
+			continue
+		}
 		w := p.o.jobs.ending[job.ID]
 		if w == nil {
 			w = p.o.newWaiting(p.o.Topics.Inbox.Name)

@@ -63,7 +63,9 @@ func (w *worker) turn(stop, hard context.Context) (committed bool, err error) {
 	if err := errors.Join(w.failed(), w.tasks.resume(w.seat)); err != nil {
 		return false, err
 	}
-	w.adopt()
+	if err := w.adopt(); err != nil {
+		return false, err
+	}
 	w.answer()
 	w.ready.Store(w.tasks.ready())
 	if err := errors.Join(w.lookForStale(), w.followJobs()); err != nil {
@@ -73,10 +75,13 @@ func (w *worker) turn(stop, hard context.Context) (committed bool, err error) {
 	if err := w.read(stop, hard); err != nil {
 		return false, err
 	}
-	if err := w.replay(stop); err != nil {
-		return false, err
+	stopping := stop.Err() != nil
+	if !stopping {
+		if err := w.replay(); err != nil {
+			return false, err
+		}
 	}
-	w.logAll = w.logAll || stop.Err() != nil
+	w.logAll = w.logAll || stopping
 	if w.batch.count == 0 && !w.replays.touched {
 		// A poll that came to nothing may have let rebalances go on.
 		if !w.pressing() || !w.seat.blockRebalance() || !w.pressing() {
@@ -100,6 +105,9 @@ func (w *worker) read(stop, hard context.Context) error {
 		}
 		if deadline.IsZero() {
 			deadline = time.Now().Add(w.o.Config.Processor.CommitInterval)
+		}
+		if err := errors.Join(w.heed(hard, w.batch.records), hard.Err()); err != nil {
+			return err
 		}
 		if err := errors.Join(w.process(w.batch.records), hard.Err()); err != nil {
 			return err
@@ -159,7 +167,9 @@ func (w *worker) process(records []*kgo.Record) error {
 			if i%glance == 0 {
 				w.in.touch(i, glance)
 			}
-			w.merge(&w.in.sightings[i])
+			if err := w.merge(&w.in.sightings[i]); err != nil {
+				return fmt.Errorf("replacing definitions: %w", err)
+			}
 		}
 	}
 	return w.reach(merged)
@@ -172,6 +182,7 @@ func (w *worker) commit(hard context.Context) (bool, error) {
 		return false, fmt.Errorf("removing traits: %w", err)
 	}
 	w.logProgress()
+	w.logPlans()
 	w.flush()
 	if err := w.state.Taken(); err != nil {
 		return false, fmt.Errorf("logging last-seen times: %w", err)

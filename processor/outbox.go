@@ -126,7 +126,8 @@ func (b *outbox) changelog(e state.Entry) {
 }
 
 // forward sends an element to the task of its user, with its first place.
-func (b *outbox) forward(a *arrival, place trait.Place, e *impression.Element, task int32) {
+// It counts unless no definition in force wants it.
+func (b *outbox) forward(a *arrival, place trait.Place, e *impression.Element, task int32, counts bool) {
 	value := e.Raw()
 	// The source's own headers go before ours, which count where names are equal.
 	headers := append(slices.Clone(a.record.Headers), kafkaHeaders(schemas.InboxHeaders(place))...)
@@ -147,7 +148,9 @@ func (b *outbox) forward(a *arrival, place trait.Place, e *impression.Element, t
 		Key: e.Impression.User, Value: value,
 		Timestamp: b.timestamp(b.inboxTimes, place.Timestamp, e.Impression.SeenAt),
 	})
-	b.tally.arrived(a, resultForwarded)
+	if counts {
+		b.tally.arrived(a, resultForwarded)
+	}
 	a.share.forwarded()
 }
 

@@ -55,8 +55,11 @@ type Options struct {
 	Leave bool
 
 	reach *reach // of the sources
-	rules rules  // by which the sources are read
-	jobs  *jobs  // that replay history
+	// Generation is that of Traits.
+	Generation uint32
+
+	rules rules // by which the sources are read
+	jobs  *jobs // that replay history
 
 	// at, where a test has set it, hears of each boundary that a worker reaches.
 	at func(worker int, b boundary) error

@@ -19,6 +19,8 @@ const (
 	// for it.
 	behindRecords = 1000
 	behindTime    = 10 * time.Second
+	// replayRest is how long a worker waits that could do nothing for the jobs.
+	replayRest = 100 * time.Millisecond
 	// eagerPoll is how long a poll waits for live impressions while history is there.
 	eagerPoll = time.Millisecond
 	// readsUntilKnown is how often the control topic is read until a job that it does
@@ -30,6 +32,7 @@ const (
 type again struct {
 	replayed bool
 	quiet    bool   // it sends nothing
+	defines  bool   // it is for definitions that are on their way
 	share    *share // of the task that has it; nil where its job is not known
 }
 
@@ -42,6 +45,7 @@ type share struct {
 	progress schemas.JobProgress
 	changed  bool // progress is to be logged
 	reader   *historian
+	switched bool      // under EmitDefine, the definitions are in force
 	stored   bool      // under EmitAll, what was waiting for the store is there
 	rests    time.Time // under EmitAll, until then
 }
@@ -51,7 +55,7 @@ func (s *share) again() again {
 	if s == nil {
 		return again{}
 	}
-	return again{replayed: true, quiet: s.job.Emit == schemas.EmitNone, share: s}
+	return again{replayed: true, quiet: s.job.Emit == schemas.EmitNone, defines: s.job.Emit == schemas.EmitDefine, share: s}
 }
 
 // merged, forwarded and sent count; a job that is not known any more counts nothing.
@@ -82,7 +86,8 @@ func (s *share) reads() bool {
 
 func (s *share) report() schemas.JobReport {
 	r := schemas.JobReport{
-		ID: s.job.ID, Task: s.task.number, JobCounts: s.progress.JobCounts, Done: s.progress.Done, At: time.Now().UnixMilli(),
+		ID: s.job.ID, Task: s.task.number, JobCounts: s.progress.JobCounts, Done: s.progress.Done,
+		Switched: s.switched, At: time.Now().UnixMilli(),
 	}
 	for _, of := range s.ranges {
 		r.Total += of.To - of.From
@@ -127,8 +132,9 @@ type replays struct {
 	asOf    map[int32]int                    // how often jobs had been read when a task came
 	changes int                              // of the jobs when they were last followed
 	reads   int
-	stale   bool // tasks have come since
-	touched bool // the batch has done something for a job
+	stale   bool      // tasks have come since
+	touched bool      // the batch has done something for a job
+	rests   time.Time // until then, since nothing could be done
 	logged  []*share
 	ready   chan history
 	ctx     context.Context //nolint:containedctx // of the readers, which live as long as the seat
@@ -195,7 +201,7 @@ func (w *worker) followJobs() error {
 		w.shareJobs()
 	}
 	w.startReaders()
-	return w.storeForResend()
+	return cmp.Or(w.storeForResend(), w.storeForReplace())
 }
 
 // shareJobs takes the part of the tasks here in each job, and gives up that in those
@@ -211,7 +217,7 @@ func (w *worker) shareJobs() {
 		}
 		for number, of := range w.removals {
 			if w.tasks.owns(number) == of.task {
-				r.take(job, of.task, w.o.Topics.Tasks)
+				w.takeShare(job, of.task)
 			}
 		}
 	}
@@ -230,8 +236,43 @@ func (w *worker) shareJobs() {
 	}
 }
 
+// takeShare takes a task's part in a job, and reports what has committed of it.
+func (w *worker) takeShare(job *schemas.Job, t *task) {
+	if job.Emit == schemas.EmitDefine {
+		w.takeDefinitions(job, t)
+	} else {
+		w.replays.take(job, t, job.Share(t.number, w.o.Topics.Tasks))
+	}
+	if s := w.replays.shares[shareKey{job.ID, t.number}]; s != nil && !s.changed {
+		w.o.jobs.tell(s.report())
+	}
+}
+
+// takeDefinitions takes a task's part in a job that computes definitions. It has none
+// before it has heard of them.
+func (w *worker) takeDefinitions(job *schemas.Job, t *task) {
+	r := w.replays
+	var d schemas.TaskDefinitions
+	if p := w.plans[t.number]; p != nil {
+		d = p.TaskDefinitions
+	} else {
+		d.Generation = w.o.Generation
+	}
+	if d.Generation < job.Generation && d.Next != job.Generation {
+		return
+	}
+	r.take(job, t, d.History)
+	s := r.shares[shareKey{job.ID, t.number}]
+	if done := d.Phase != schemas.Shadowing; done && !s.progress.Done {
+		s.progress.Done, s.changed = true, true
+	}
+	if switched := d.Phase == schemas.Steady; switched != s.switched {
+		s.switched, s.changed = switched, true
+	}
+}
+
 // take takes a task's part in a job, or what has changed of the job.
-func (r *replays) take(job *schemas.Job, t *task, tasks int32) {
+func (r *replays) take(job *schemas.Job, t *task, ranges []schemas.JobRange) {
 	key := shareKey{job.ID, t.number}
 	if s := r.shares[key]; s != nil {
 		if s.job = job; job.State != schemas.JobRunning {
@@ -239,7 +280,7 @@ func (r *replays) take(job *schemas.Job, t *task, tasks int32) {
 		}
 		return
 	}
-	s := &share{job: job, task: t, wanted: selectionOf(job), ranges: job.Share(t.number, tasks)}
+	s := &share{job: job, task: t, wanted: selectionOf(job), ranges: ranges}
 	if kept, ok := r.kept[key]; ok && len(kept.Next) == len(s.ranges) {
 		s.progress = kept
 		s.progress.Next = slices.Clone(kept.Next)
@@ -251,7 +292,6 @@ func (r *replays) take(job *schemas.Job, t *task, tasks int32) {
 	}
 	s.finish()
 	r.shares[key] = s
-	r.logged = append(r.logged, s)
 }
 
 // finish notes that all of the ranges was read, if so.
@@ -312,19 +352,41 @@ func (w *worker) leavesRoom() bool {
 
 // replayWaits tells whether there is something to do for a job.
 func (w *worker) replayWaits() bool {
-	return (len(w.replays.ready) > 0 || len(w.replays.over) > 0 || w.toResend() != nil) && w.leavesRoom()
+	r := w.replays
+	return !time.Now().Before(r.rests) && (len(r.ready) > 0 || w.unlogged() || w.toResend() != nil || w.toReplace() != nil) && w.leavesRoom()
+}
+
+// unlogged tells whether what the changelog knows of jobs has to change, and can.
+func (w *worker) unlogged() bool {
+	for _, s := range w.replays.shares {
+		if s.changed && w.canPlace(s.task) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(w.replays.over, func(key shareKey) bool {
+		t := w.tasks.owns(key.task)
+		return t != nil && w.canPlace(t)
+	})
 }
 
 // replay does something for the jobs, where live impressions leave room.
-func (w *worker) replay(stop context.Context) error {
-	if !w.replayWaits() || stop.Err() != nil {
+func (w *worker) replay() error {
+	if !w.replayWaits() {
 		return nil
 	}
+	err := w.replayNow()
+	if !w.replays.touched { // a rebalance is under way, or brokers are away
+		w.replays.rests = time.Now().Add(replayRest)
+	}
+	return err
+}
+
+func (w *worker) replayNow() error {
 	// A poll that came to nothing may have let rebalances go on.
 	if w.batch.count == 0 && !w.seat.blockRebalance() {
 		return nil
 	}
-	w.replays.touched = len(w.replays.over) > 0
+	w.replays.touched = w.unlogged()
 	for until := time.Now().Add(replayTurn); ; {
 		select {
 		case h := <-w.replays.ready:
@@ -332,6 +394,9 @@ func (w *worker) replay(stop context.Context) error {
 				return err
 			}
 		default:
+			if p := w.toReplace(); p != nil {
+				return w.replaceSome(p)
+			}
 			return w.resend()
 		}
 		if w.batch.count > 0 || !time.Now().Before(until) {
@@ -346,7 +411,7 @@ func (w *worker) mergeHistory(h history) error {
 	if s.reader != h.reader {
 		return nil // halted since
 	}
-	if !w.hasPlace(s.task) {
+	if p := w.plans[s.task.number]; !w.hasPlace(s.task) || s.job.Emit == schemas.EmitDefine && (p == nil || p.Phase != schemas.Shadowing) {
 		s.halt() // another one reads it again
 		return nil
 	}
@@ -381,7 +446,10 @@ func (w *worker) logProgress() {
 			w.state.Set(key.task, schemas.AppendJobKey(nil, key.job), nil)
 		}
 	}
-	r.over = r.over[:0]
+	r.over = slices.DeleteFunc(r.over, func(key shareKey) bool {
+		t := w.tasks.owns(key.task)
+		return t == nil || w.canPlace(t)
+	})
 }
 
 // tell reports what has committed.

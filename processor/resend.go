@@ -23,7 +23,7 @@ func (w *worker) toResend() *share {
 		return nil
 	}
 	for _, s := range w.replays.inOrder() {
-		if s.resends() && s.stored && !time.Now().Before(s.rests) {
+		if s.resends() && s.stored && w.canPlace(s.task) && !time.Now().Before(s.rests) {
 			return s
 		}
 	}
@@ -132,6 +132,9 @@ func (w *worker) resendSlot(s *share, slot state.Slot) error {
 		return nil
 	}
 	key, err := w.state.Key(slot)
+	if _, _, shadow := trait.Unshadow(key.Trait); shadow {
+		return err
+	}
 	if err != nil || !s.wanted.has(key.Identity, key.User, e.Facts.Flag) {
 		return err
 	}

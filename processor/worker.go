@@ -54,6 +54,10 @@ type worker struct {
 	swept, kept time.Time     // when stale traits and old markers were last looked for
 	stale       trait.Record  // for that
 	replays     *replays
+	// plans are by which definitions tasks are computed, other than those that the
+	// process has begun with.
+	plans   map[int32]*plan
+	scratch []byte
 	// unstored are the tasks of which something waits for the store, until storeBy.
 	unstored map[int32]*task
 	storeBy  time.Time
@@ -102,8 +106,8 @@ func (w *worker) renew() {
 	w.tally, w.state = newTally(), w.o.Store.NewOverlay()
 	w.out = newOutbox(w.o, w.tally, w.out)
 	w.in = newIntake(w.o, w.tally, w.out, w.state)
-	w.replays = newReplays()
-	w.in.shares = w.replays.shares
+	w.replays, w.plans = newReplays(), map[int32]*plan{}
+	w.in.shares, w.in.plans = w.replays.shares, w.plans
 }
 
 // run loops until stop ends or an error comes that new clients can't mend. The

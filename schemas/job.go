@@ -36,6 +36,9 @@ const (
 	EmitChanges JobEmit = "changes" // what differs from the last change that was sent
 	EmitAll     JobEmit = "all"     // the last change of each trait again; no history is read
 	EmitNone    JobEmit = "none"    // nothing: history fills state alone
+	// EmitDefine computes other definitions from history; what differs is sent when
+	// they take the place of those in force.
+	EmitDefine JobEmit = "define"
 )
 
 // Job is an order to replay history, a record of the control topic.
@@ -53,6 +56,8 @@ type Job struct {
 	Identity string   `json:"identity,omitempty"`
 	Users    []string `json:"users,omitempty"`
 	Splits   []string `json:"splits,omitempty"`
+	// Generation is that of the definitions, under EmitDefine.
+	Generation uint32 `json:"generation,omitempty"`
 	// Rate bounds how many records a second are taken by all tasks together; 0: no bound.
 	Rate   int64  `json:"rate,omitempty"`
 	Reason string `json:"reason,omitempty"`
@@ -69,6 +74,11 @@ type JobRange struct {
 	Partition int32  `json:"partition"`
 	From      int64  `json:"from"`
 	To        int64  `json:"to"`
+}
+
+// Compare orders ranges by where they lie.
+func (r JobRange) Compare(o JobRange) int {
+	return cmp.Or(cmp.Compare(r.Topic, o.Topic), cmp.Compare(r.Partition, o.Partition), cmp.Compare(r.From, o.From))
 }
 
 // Key returns the key of the job's record.
@@ -109,7 +119,7 @@ func ParseJob(key, value []byte) (j Job, ok bool, err error) {
 
 func (j *Job) check(name string) error {
 	states := []JobState{JobRunning, JobPaused, JobCancelled, JobDone}
-	emits := []JobEmit{EmitChanges, EmitAll, EmitNone}
+	emits := []JobEmit{EmitChanges, EmitAll, EmitNone, EmitDefine}
 	if j.ID != name || !slices.Contains(states, j.State) || !slices.Contains(emits, j.Emit) {
 		return fmt.Errorf("reading replay job %s: state %q or emit %q is not of this release", name, j.State, j.Emit)
 	}
@@ -130,7 +140,9 @@ type JobReport struct {
 	// Total is how many offsets the task has to read; under EmitAll 0, since nobody knows.
 	Total int64 `json:"total"`
 	Done  bool  `json:"done"`
-	At    int64 `json:"at"` // ms since 1970
+	// Switched says, under EmitDefine, that the definitions are in force.
+	Switched bool  `json:"switched,omitempty"`
+	At       int64 `json:"at"` // ms since 1970
 }
 
 // JobCounts are what a task has done for a job.

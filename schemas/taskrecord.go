@@ -19,6 +19,7 @@ const (
 	forgottenTrait = FirstTaskKey + 1 // then a marker's id
 	clockKey       = FirstTaskKey + 2 // alone
 	jobKey         = FirstTaskKey + 3 // then a replay job's id
+	definitionsKey = FirstTaskKey + 4 // alone
 )
 
 const taskRecordVersion = 1
@@ -129,6 +130,10 @@ func CheckTaskRecord(key, value []byte) (err error) {
 	}
 	if _, ok := ParseJobKey(key); ok {
 		_, err = DecodeJobProgress(value)
+		return err
+	}
+	if IsDefinitionsKey(key) {
+		_, err = DecodeTaskDefinitions(value)
 		return err
 	}
 	return errStateKey

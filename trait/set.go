@@ -16,6 +16,7 @@ type Set struct {
 	rules  []rule
 	filter impression.Filter
 	hash   [32]byte
+	apart  bool // what is new and what is not yield names each for themselves
 }
 
 // NewSet compiles definitions. Their order counts where two yield the same
