@@ -103,7 +103,7 @@ func (a *asker) everything() map[string]string {
 	return all
 }
 
-func (a *asker) patiently(user string) *state.Known {
+func (a *asker) patiently(user string) *Known {
 	a.b.t.Helper()
 	for range 600 {
 		for _, p := range a.b.alive {
