@@ -40,7 +40,7 @@ type Options struct {
 	Teller
 	Tasks int32
 	// Ask is the process's own, with the errors of processor.Ask.
-	Ask func(context.Context, state.Lookup) (*state.Known, error)
+	Ask func(context.Context, state.Lookup) (*processor.Known, error)
 	// Owner finds out who has a task. The token is sent there, so it must be a member of
 	// the group. Its error is for people.
 	Owner func(ctx context.Context, task int32) (Member, error)
@@ -147,8 +147,8 @@ func (h *handler) answer(w http.ResponseWriter, r *http.Request, l state.Lookup,
 		unavailable(w, taskText(l.Task)+" has no answer now: "+err.Error())
 	default:
 		t := h.Teller
-		t.Origin.Task = l.Task
-		body, ok := tell(t, known)
+		t.Origin.Task, t.Traits = l.Task, known.By
+		body, ok := tell(t, known.Known)
 		status := http.StatusOK
 		if !ok {
 			status = http.StatusNotFound

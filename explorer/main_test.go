@@ -11,6 +11,7 @@ import (
 
 	"traitstream/config"
 	"traitstream/impression"
+	"traitstream/processor"
 	"traitstream/schemas"
 	"traitstream/state"
 	"traitstream/trait"
@@ -36,9 +37,13 @@ func options(t testing.TB, ask func(context.Context, state.Lookup) (*state.Known
 	if err != nil {
 		t.Fatal(err)
 	}
+	by := set(t, cfg.Traits...)
 	return Options{
-		Teller: Teller{App: "app", Traits: set(t, cfg.Traits...), Origin: Origin{Kind: FromOwner, Instance: "here"}},
-		Tasks:  3, Ask: ask,
+		Teller: Teller{App: "app", Traits: by, Origin: Origin{Kind: FromOwner, Instance: "here"}}, Tasks: 3,
+		Ask: func(ctx context.Context, l state.Lookup) (*processor.Known, error) {
+			known, err := ask(ctx, l)
+			return &processor.Known{Known: known, By: by}, err
+		},
 		Owner: func(context.Context, int32) (Member, error) { panic("nobody has to be found") },
 	}
 }

@@ -13,7 +13,7 @@ import (
 // Teller puts into words what a task knows.
 type Teller struct {
 	App    string
-	Traits *trait.Set // for when they expire
+	Traits *trait.Set // for when they expire; a Handler is told by the task
 	Origin Origin
 }
 

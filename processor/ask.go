@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"traitstream/state"
+	"traitstream/trait"
 )
 
 // Errors of Ask; who asks may try again, elsewhere or later.
@@ -18,13 +19,20 @@ var (
 	ErrBusy      = errors.New("the process does not come to answer")
 )
 
+// Known is what a task knows of a user.
+type Known struct {
+	*state.Known
+	// By are the definitions by which the task is computed.
+	By *trait.Set
+}
+
 // Ask returns what a task of this process knows of a user as of the last
 // transaction that has committed, what is not yet in the store included. The
 // worker that has the task answers between two transactions, which it is in for
 // processor.commit_interval or as long as the brokers take; ctx bounds the wait.
 // Never is it what is not committed, nor state of a task that is not here or is
 // being restored.
-func (p *Processor) Ask(ctx context.Context, l state.Lookup) (*state.Known, error) {
+func (p *Processor) Ask(ctx context.Context, l state.Lookup) (*Known, error) {
 	here := false
 	for _, w := range p.workers {
 		if w.tasks.owns(l.Task) != nil {
@@ -62,7 +70,7 @@ type question struct {
 }
 
 type answer struct {
-	known *state.Known
+	known *Known
 	err   error
 }
 
@@ -71,7 +79,7 @@ func newDesk() *desk {
 }
 
 // ask waits for the loop's answer.
-func (d *desk) ask(ctx context.Context, l state.Lookup) (*state.Known, error) {
+func (d *desk) ask(ctx context.Context, l state.Lookup) (*Known, error) {
 	answered := make(chan answer, 1) // the loop never waits
 	select {
 	case d.waiting <- question{l, answered}:
@@ -125,13 +133,14 @@ func (w *worker) answer() {
 
 // known looks a user up while the task can't change hands: a restore of somebody
 // else in this process would drop its state meanwhile.
-func (w *worker) known(l state.Lookup) (known *state.Known, err error) {
+func (w *worker) known(l state.Lookup) (*Known, error) {
 	t := w.tasks.owns(l.Task)
 	if t == nil {
 		return nil, fmt.Errorf("task %d: %w", l.Task, ErrElsewhere)
 	}
-	err = w.owners.write([]*task{t}, func() error {
-		known, err = w.state.Known(l)
+	known := &Known{By: w.setOf(l.Task)}
+	err := w.owners.write([]*task{t}, func() (err error) {
+		known.Known, err = w.state.Known(l)
 		return err
 	})
 	switch {
@@ -139,8 +148,10 @@ func (w *worker) known(l state.Lookup) (known *state.Known, err error) {
 		return nil, fmt.Errorf("task %d: %w", l.Task, ErrElsewhere)
 	case errors.Is(err, state.ErrTaken):
 		return nil, fmt.Errorf("%w: %w", ErrRestoring, err)
+	case err != nil:
+		return nil, err
 	}
-	return known, err
+	return known, nil
 }
 
 // TasksOf tells of how many tasks a store has a share, 0 if none was ever restored

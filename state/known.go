@@ -40,7 +40,7 @@ type KnownTrait struct {
 }
 
 // Known returns what a task knows of a user as it was committed last, unlogged
-// moves included. It may be called between two transactions only, and is an
+// moves included, but for what is computed beside it under definitions to come. It may be called between two transactions only, and is an
 // [ErrTaken] where the overlay's share of it has been lost to somebody else.
 func (o *Overlay) Known(l Lookup) (*Known, error) {
 	r := &lookup{Lookup: l, o: o, known: &Known{}}
@@ -202,8 +202,9 @@ func (r *lookup) take(key []byte, prefix int, stored []byte) bool {
 	if !ok {
 		value = stored
 	}
+	_, _, shadow := trait.Unshadow(key[prefix:])
 	switch {
-	case value == nil:
+	case value == nil, shadow:
 		return true
 	case len(r.known.Traits) >= r.Most || r.bytes >= mostBytes:
 		r.known.More = true

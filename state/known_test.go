@@ -71,6 +71,14 @@ func (k *knowing) transaction(t *rapid.T) {
 		user, name := rapid.SampledFrom(knownUsers).Draw(t, "user"), rapid.SampledFrom(knownTraits).Draw(t, "trait")
 		k.merge(t, traits, user, name)
 	}
+	if rapid.Bool().Draw(t, "shadow") { // nobody is told of it
+		slot := k.o.Want(0, key(rapid.SampledFrom(knownUsers).Draw(t, "whose"), string(trait.Shadow(3, []byte("f")))))
+		if err := k.o.Load(); err != nil {
+			t.Fatal(err)
+		}
+		*k.o.Record(slot) = record("on", k.next+1)
+		k.o.Touch(slot)
+	}
 	if rapid.IntRange(0, 3).Draw(t, "forget") == 0 {
 		user := rapid.SampledFrom(knownUsers).Draw(t, "whom")
 		k.forget(t, user)

@@ -65,8 +65,8 @@ func (m *Main) explain(ctx context.Context, cfg *config.Config, o *lookupOptions
 	return err
 }
 
-// stateWords says how a trait stands.
-func stateWords(s explorer.State) string {
+// standing says how a trait stands.
+func standing(s explorer.State) string {
 	switch s {
 	case explorer.Expired:
 		return "expired"
@@ -122,7 +122,7 @@ func (s *story) value(t *explorer.Trait) {
 	case t.Value != nil:
 		s.tell("value", "%s", textOf(t.Value))
 	default:
-		s.tell("value", "none: it is %s", stateWords(t.State))
+		s.tell("value", "none: it is %s", standing(t.State))
 	}
 	if t.Unsent != nil {
 		s.tell("not sent", "%s, which a replay has seen that sends nothing; it goes out with the next impression", textOf(t.Unsent))

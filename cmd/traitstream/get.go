@@ -60,7 +60,7 @@ func (m *Main) get(ctx context.Context, cfg *config.Config, o *lookupOptions, u 
 			return err
 		}
 		if one.Value == nil {
-			return fmt.Errorf("%s has no trait %q: it is %s (explain tells more)", userText(u), names[0], stateWords(one.State))
+			return fmt.Errorf("%s has no trait %q: it is %s (explain tells more)", userText(u), names[0], standing(one.State))
 		}
 		return m.printTraits(&table{}, []explorer.Trait{*one})
 	}

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"traitstream/explorer"
+	"traitstream/processor"
 	"traitstream/processor/group"
 	"traitstream/state"
 	"traitstream/trait"
@@ -77,8 +78,8 @@ func TestGetPages(t *testing.T) {
 	value := []byte(`"on"`)
 	pages := 0
 	s := httptest.NewServer(explorer.Handler(explorer.Options{
-		Teller: explorer.Teller{App: "app", Traits: set}, Tasks: 1,
-		Ask: func(_ context.Context, l state.Lookup) (*state.Known, error) {
+		Teller: explorer.Teller{App: "app"}, Tasks: 1,
+		Ask: func(_ context.Context, l state.Lookup) (*processor.Known, error) {
 			pages++
 			k := &state.Known{}
 			for _, name := range names {
@@ -92,7 +93,7 @@ func TestGetPages(t *testing.T) {
 					Seen: trait.Register{Value: value}, Emitted: trait.Emission{Sent: true, Value: value, Facts: trait.Facts{Flag: []byte(name)}},
 				}})
 			}
-			return k, nil
+			return &processor.Known{Known: k, By: set}, nil
 		},
 	}))
 	t.Cleanup(s.Close)

@@ -94,7 +94,7 @@ func endpoints(a *app, p *processor.Processor, r *restoration) http.Handler {
 // explored is what users are looked up in.
 func (a *app) explored(p *processor.Processor) explorer.Options {
 	return explorer.Options{
-		Teller: explorer.Teller{App: a.cfg.App, Traits: a.traits, Origin: explorer.Origin{Kind: explorer.FromOwner, Instance: a.instance.Name}},
+		Teller: explorer.Teller{App: a.cfg.App, Origin: explorer.Origin{Kind: explorer.FromOwner, Instance: a.instance.Name}},
 		Tasks:  a.topics.Tasks, Ask: p.Ask,
 		Owner: newOwnerFinder(a.conn.client, a.cfg.Group(), a.cfg.InboxTopic()).find,
 	}
