@@ -71,6 +71,10 @@ type LogPlace struct {
 // stay where they are until a worker has done them.
 var ErrNotForgotten = errors.New("not all commands are carried out")
 
+// ErrNoReceipt says that all commands are carried out, and that what they removed
+// could not be read.
+var ErrNoReceipt = errors.New("all are forgotten, and there is no receipt: reading what was removed")
+
 // forgetInterval is how often it is looked how far the commands are.
 const forgetInterval = 250 * time.Millisecond
 
@@ -78,7 +82,7 @@ const forgetInterval = 250 * time.Millisecond
 // committed what they do, and reads what that was from the topics themselves. So the
 // receipt tells of what readers of committed records see, whatever crashed
 // meanwhile. When ctx ends first, the error is an ErrNotForgotten, and the commands
-// stand. The client must let records choose their partition.
+// stand; if all was done by then, an ErrNoReceipt. The client must let records choose their partition.
 func Forget(ctx context.Context, cl *kgo.Client, cfg *config.Config, topics *kafka.Topics, req ForgetRequest) (*Receipt, error) {
 	f := &forgetting{o: &Options{Client: cl, Config: cfg, Topics: topics}, req: req, byKey: map[string]int{}, byMarker: map[schemas.MarkerKey]int{}}
 	if err := f.begin(ctx); err != nil {
@@ -91,7 +95,10 @@ func Forget(ctx context.Context, cl *kgo.Client, cfg *config.Config, topics *kaf
 		return nil, err
 	}
 	if err := f.read(ctx); err != nil {
-		return nil, fmt.Errorf("reading what was removed: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrNoReceipt, err)
+	}
+	if err := f.checkMarkers(); err != nil {
+		return nil, err
 	}
 	return &f.receipt, nil
 }
@@ -222,6 +229,11 @@ func (f *forgetting) read(ctx context.Context) error {
 			return err
 		}
 	}
+	return nil
+}
+
+// checkMarkers tells of a command that is committed and has left no marker.
+func (f *forgetting) checkMarkers() error {
 	for i := range f.receipt.Users {
 		if u := &f.receipt.Users[i]; u.Marker.Topic == "" {
 			return fmt.Errorf("the command for %s, %s partition %d, offset %d, was passed and not carried out: "+

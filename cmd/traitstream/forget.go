@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"time"
@@ -18,7 +19,12 @@ import (
 	"traitstream/impression"
 	"traitstream/kafka"
 	"traitstream/processor"
+	"traitstream/schemas"
+	"traitstream/schemas/avro"
 )
+
+// registryPause is between two looks whether the registry is back.
+const registryPause = time.Second
 
 type forgetOptions struct {
 	identity string
@@ -102,20 +108,45 @@ func (m *Main) forget(ctx context.Context, cfg *config.Config, o forgetOptions, 
 	if err != nil {
 		return err
 	}
-	if req.Avro, err = knownOutput(ctx, cfg, topics.Traits, r); err != nil {
-		return err
+	bounded, cancel := context.WithTimeout(ctx, o.timeout)
+	defer cancel()
+	if cfg.Output.Format == config.Avro {
+		// The receipt alone needs the registry, and no ids of it, since nothing is written.
+		req.Avro = schemas.NewAvro(0, 0, patient(bounded, r.Lookup(bounded), m.logger(m.Stderr)))
 	}
-	return m.forgetNow(ctx, conn.client, cfg, topics, req, o.timeout)
+	return m.forgetNow(bounded, conn.client, cfg, topics, req)
 }
 
-func (m *Main) forgetNow(ctx context.Context, cl *kgo.Client, cfg *config.Config, topics *kafka.Topics, req processor.ForgetRequest, timeout time.Duration) error {
+// patient waits for a registry that is away, until ctx ends.
+func patient(ctx context.Context, find avro.Lookup, log *slog.Logger) avro.Lookup {
+	return func(id avro.ID) (*avro.Schema, error) {
+		for told := false; ; told = true {
+			s, err := find(id)
+			if !errors.Is(err, avro.ErrAway) {
+				return s, err
+			}
+			if !told {
+				log.Warn("all are forgotten; the receipt waits for the schema registry", "cause", err.Error())
+			}
+			select {
+			case <-ctx.Done():
+				return nil, err
+			case <-time.After(registryPause):
+			}
+		}
+	}
+}
+
+func (m *Main) forgetNow(ctx context.Context, cl *kgo.Client, cfg *config.Config, topics *kafka.Topics, req processor.ForgetRequest) error {
 	req.Progress = m.forgetProgress()
-	bounded, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	receipt, err := processor.Forget(bounded, cl, cfg, topics, req)
+	receipt, err := processor.Forget(ctx, cl, cfg, topics, req)
 	if errors.Is(err, processor.ErrNotForgotten) {
 		return fmt.Errorf("%w; the commands stand in %s and are done as soon as a process has the users' tasks "+
 			"(status tells; is a run going?); the same command may be given again", err, topics.Inbox.Name)
+	}
+	if errors.Is(err, processor.ErrNoReceipt) {
+		return fmt.Errorf("%w; the tombstones stand in %s; given again, the command finds nothing left to remove, and tells where the markers stand",
+			err, topics.Traits.Name)
 	}
 	if err != nil {
 		return err

@@ -3,8 +3,11 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"math"
+	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -152,6 +155,40 @@ func TestForgetInAvro(t *testing.T) {
 		t.Errorf("left are %v", values)
 	}
 	succeed(t, "verify", "-c", s.config)
+	if status := r.stop(); status != 0 {
+		t.Errorf("status %d: %s", status, r.stderr)
+	}
+}
+
+// Only the receipt needs the registry: while that is away the user is forgotten all
+// the same, and the command says so; when it comes back, the receipt is there.
+func TestForgetWhileTheRegistryIsAway(t *testing.T) {
+	reg := newFakeRegistry(t, 2)
+	s := newStage(t, fmt.Sprintf("output: {format: avro, partitions: 2}\nschema_registry: {url: %q, timeout: 1s}\n", reg.URL()))
+	r := s.run(t)
+	succeed(t, "import", "-c", s.config, write(t, s.dir, "in.jsonl", segmentEvent("u1", "f", "on", 1)+segmentEvent("u2", "f", "on", 1)+segmentEvent("u3", "f", "on", 1)))
+	r.until("three traits are there", func() bool { return len(s.values(t)) == 3 })
+	var refusals atomic.Int32 // how many requests it does not answer yet
+	refusals.Store(math.MaxInt32)
+	reg.Intercept(func(out http.ResponseWriter, _ *http.Request) bool {
+		away := refusals.Add(-1) >= 0
+		if away {
+			out.WriteHeader(http.StatusServiceUnavailable)
+		}
+		return away
+	})
+	status, stdout, stderr := program(t, "", "forget", "-c", s.config, "--yes", "u1", "--timeout", "3s")
+	if status != exitFailed || stdout != "" || !strings.Contains(stderr, "the receipt waits for the schema registry") || !strings.Contains(stderr, "all are forgotten") || !strings.Contains(stderr, "given again") {
+		t.Errorf("status %d, output %q, errors %q", status, stdout, stderr)
+	}
+	refusals.Store(1)
+	var receipt processor.Receipt
+	if out := succeed(t, "forget", "-c", s.config, "--yes", "u2"); json.Unmarshal([]byte(out), &receipt) != nil || len(receipt.Users) != 1 || len(receipt.Users[0].Traits) != 1 {
+		t.Errorf("the receipt is %s", out)
+	}
+	if values := s.values(t); len(values) != 1 || values[0] != "u3" {
+		t.Errorf("left are %v", values)
+	}
 	if status := r.stop(); status != 0 {
 		t.Errorf("status %d: %s", status, r.stderr)
 	}

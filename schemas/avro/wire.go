@@ -46,14 +46,6 @@ func AppendPrefix(dst []byte, number int32) []byte {
 	return binary.BigEndian.AppendUint32(append(dst, magicID), uint32(number))
 }
 
-// AppendLong appends an int or a long, or the place of a union's branch, from 0.
-func AppendLong(dst []byte, v int64) []byte { return binary.AppendVarint(dst, v) }
-
-// AppendString appends a string, which is to be UTF-8, or bytes.
-func AppendString[T string | []byte](dst []byte, text T) []byte {
-	return append(AppendLong(dst, int64(len(text))), text...)
-}
-
 // Split takes a key or value apart: which schema it was written with, and its
 // body. The header is the last of its kind, nil if there is none. As for
 // Confluent's reader (SchemaId and DualSchemaIdDeserializer of
