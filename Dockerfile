@@ -1,10 +1,18 @@
-# traitstream in an image of its own: the static binary, the certificates of public authorities, and nothing else.
+# traitstream in an image of its own: the static binary, the list of what it is made of
+# (/usr/share/sbom/traitstream.cdx.json), the certificates of public authorities, and nothing else.
 #
 #   docker compose build
 #   docker build --build-arg VERSION=0.1.0 --build-arg REVISION="$(git rev-parse HEAD)" -t traitstream:0.1.0 .
 #
 # Put a configuration at /etc/traitstream/traitstream.yaml and a volume at /var/lib/traitstream; the root file system may
 # be read-only. The process listens on loopback unless TRAITSTREAM_HTTP_LISTEN, or http.listen, says otherwise.
+
+FROM golang:1.26 AS tools
+WORKDIR /tools
+COPY tools/cyclonedx-gomod.mod go.mod
+COPY tools/cyclonedx-gomod.sum go.sum
+RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache/go-build \
+    CGO_ENABLED=0 go build -o /bin/cyclonedx-gomod github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod
 
 FROM golang:1.26 AS build
 WORKDIR /src
@@ -20,8 +28,13 @@ RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache
     [ "$ref" != "$head" ] || commit=$head; \
     version=${VERSION:-devel${commit:+-$(echo "$commit" | cut -c 1-12)}}; \
     CGO_ENABLED=0 go build -tags grpcnotrace -trimpath -buildvcs=false -ldflags "-s -w -X main.release=$version" -o /out/usr/bin/traitstream ./cmd/traitstream \
- && mkdir -p /out/etc/ssl/certs && cp /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ \
+ && echo "$version" >/version && mkdir -p /out/etc/ssl/certs && cp /etc/ssl/certs/ca-certificates.crt /out/etc/ssl/certs/ \
  && mkdir -m 1777 /out/tmp && mkdir -m 0700 /state
+
+# What the binary is made of: every module, with version and hash.
+COPY --from=tools /bin/cyclonedx-gomod /bin/
+RUN mkdir -p /out/usr/share/sbom && cyclonedx-gomod bin -json -std -noserial -notimestamp -version "$(cat /version)" \
+      -output /out/usr/share/sbom/traitstream.cdx.json /out/usr/bin/traitstream
 
 FROM scratch
 ARG VERSION=

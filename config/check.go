@@ -66,7 +66,7 @@ func (r *reader) checkTopics() {
 func (r *reader) checkSASL(sasl SASL) {
 	at := r.place("kafka.sasl")
 	user, password, token := r.given("kafka.sasl.user"), r.given("kafka.sasl.password"), r.given("kafka.sasl.token")
-	bearer := sasl.Mechanism == oauthBearer
+	bearer, aws := sasl.Mechanism == oauthBearer, sasl.Mechanism == awsIAM
 	switch {
 	case !r.given("kafka.sasl.mechanism"):
 		r.problem(at, "kafka.sasl needs a mechanism: %s", alternatives(mechanisms))
@@ -76,7 +76,9 @@ func (r *reader) checkSASL(sasl SASL) {
 		r.problem(at, "kafka.sasl: OAUTHBEARER needs a token")
 	case bearer && (user || password):
 		r.problem(at, "kafka.sasl: OAUTHBEARER takes a token, no user and password")
-	case !bearer && (!user || !password):
+	case aws && user != password:
+		r.problem(at, "kafka.sasl: AWS_MSK_IAM takes user (access key) and password (secret key) together, or neither: then the environment tells")
+	case !bearer && !aws && (!user || !password):
 		r.problem(at, "kafka.sasl: %s needs user and password", sasl.Mechanism)
 	case !bearer && token:
 		r.problem(at, "kafka.sasl: a token is for OAUTHBEARER; %s takes user and password", sasl.Mechanism)

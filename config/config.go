@@ -22,16 +22,17 @@ import (
 
 // Config is a whole configuration, defaults filled in and checked.
 type Config struct {
-	App       string // begins the names of group, topics and transactions; 1 to 229 characters
-	Kafka     Kafka
-	Sources   []Source           // at least one, each of another topic
-	Traits    []trait.Definition // at least one
-	Set       *trait.Set         // Traits, compiled
-	Output    Output
-	Registry  SchemaRegistry
-	State     State
-	Processor Processor
-	HTTP      HTTP
+	App         string // begins the names of group, topics and transactions; 1 to 229 characters
+	Kafka       Kafka
+	Sources     []Source           // at least one, each of another topic
+	Traits      []trait.Definition // at least one
+	Set         *trait.Set         // Traits, compiled
+	Definitions OnDefinitions
+	Output      Output
+	Registry    SchemaRegistry
+	State       State
+	Processor   Processor
+	HTTP        HTTP
 }
 
 // The ends of the names of the program's own topics.
@@ -62,6 +63,17 @@ func (c *Config) UsesAvro() bool {
 	return c.Output.Format == Avro ||
 		slices.ContainsFunc(c.Sources, func(s Source) bool { return s.Format == impression.Avro })
 }
+
+// OnDefinitions tells what run does where its traits are not those in force.
+type OnDefinitions struct {
+	OnChange string // Keep or Apply
+}
+
+// What run does where its traits are not those in force.
+const (
+	Keep  = "keep"  // it goes on with those in force, and says so
+	Apply = "apply" // it puts its own in force, as the command apply does
+)
 
 // Kafka tells how to reach the brokers.
 type Kafka struct {

@@ -22,9 +22,10 @@ func defaults() *Config {
 			Format:   impression.Auto,
 			Identity: impression.User,
 		}}},
-		Output:   Output{Format: JSON},
-		Registry: SchemaRegistry{URLs: []string{"http://127.0.0.1:8081"}, TLS: &TLS{}, Timeout: 30 * time.Second},
-		State:    State{Dir: "traitstream-data", Memory: 256 << 20, KeepRevoked: time.Hour, KeepForgotten: 60 * day},
+		Definitions: OnDefinitions{OnChange: Keep},
+		Output:      Output{Format: JSON},
+		Registry:    SchemaRegistry{URLs: []string{"http://127.0.0.1:8081"}, TLS: &TLS{}, Timeout: 30 * time.Second},
+		State:       State{Dir: "traitstream-data", Memory: 256 << 20, KeepRevoked: time.Hour, KeepForgotten: 60 * day},
 		Processor: Processor{
 			CommitInterval: 100 * time.Millisecond,
 			FlushInterval:  30 * time.Second,

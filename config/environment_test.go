@@ -37,6 +37,7 @@ var samples = map[string]struct{ value, beside string }{
 	"state.dir":                 {value: "data"},
 	"state.memory":              {value: "1GiB"},
 	"state.keep_forgotten":      {value: "90d"},
+	"definitions.on_change":     {value: "apply"},
 	"state.keep_revoked":        {value: "2h"},
 	"processor.workers":         {value: "4"},
 	"processor.commit_interval": {value: "50ms"},
@@ -148,7 +149,7 @@ func TestProblemsOfTheEnvironment(t *testing.T) {
 	want := `
 TRAITSTREAM_HTTP_LISTEN: http.listen: "8080" is no address; write host:port or :port, or "" for no listener
 TRAITSTREAM_KAFKA_BROKERS: kafka.brokers: "" is no broker; write host:port
-TRAITSTREAM_KAFKA_SASL_MECHANISM: kafka.sasl.mechanism must be PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER, not "plain"
+TRAITSTREAM_KAFKA_SASL_MECHANISM: kafka.sasl.mechanism must be PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM, not "plain"
 TRAITSTREAM_KAFKA_SASL_USER: kafka.sasl.user: it is empty; write a value, or leave the key out
 TRAITSTREAM_KAFKA_TLS_CERT: kafka.tls needs cert and key together, or neither
 TRAITSTREAM_OUTPUT_PARTITIONS: output.partitions must be a whole number from 0 to 10000, not "many"

@@ -14,7 +14,7 @@ import (
 )
 
 // rules are the part of a configuration that decides which impression says what
-// of which trait.
+// of which trait, and for how long.
 type rules struct {
 	Sources   []ruleSource   `json:"sources"`
 	Traits    []ruleTrait    `json:"traits"`
@@ -40,19 +40,23 @@ type ruleIdentity struct {
 }
 
 type ruleTrait struct {
-	Name      string           `json:"name"`
-	Event     string           `json:"event"`
-	Property  string           `json:"property"`
-	Where     ruleConditions   `json:"where,omitempty"`
-	Any       []ruleConditions `json:"any,omitempty"`
-	NotServed string           `json:"not_served"`
+	Name        string           `json:"name"`
+	Description string           `json:"description,omitempty"`
+	Event       string           `json:"event"`
+	Property    string           `json:"property"`
+	Where       ruleConditions   `json:"where,omitempty"`
+	Any         []ruleConditions `json:"any,omitempty"`
+	NotServed   string           `json:"not_served"`
+	// ExpireAfter is left out where a trait stays: the text then has the hash that it
+	// had before there was one.
+	ExpireAfter string `json:"expire_after,omitempty"`
 }
 
 // ruleConditions are operands, by property and operator.
 type ruleConditions map[string]map[string]any
 
 // Rules returns the part of a configuration that decides which impression says
-// what of which trait, as a configuration of its own in JSON, which is YAML and
+// what of which trait, and for how long, as a configuration of its own in JSON, which is YAML and
 // which Parse reads; and its hash, 16 hexadecimal digits.
 func (c *Config) Rules() (text []byte, hash string, err error) {
 	r := rules{Processor: ruleAdmittance{formatDuration(c.Processor.MaxClockAhead)}}
@@ -105,6 +109,9 @@ func ruleOfTrait(d *trait.Definition) ruleTrait {
 		Name: literal(d.Name.String()), Event: literal(d.Event), Property: literal(d.Property),
 		Where: rulesOf(d.Where), NotServed: d.NotServed.String(),
 	}
+	if d.ExpireAfter > 0 {
+		r.ExpireAfter = formatDuration(d.ExpireAfter)
+	}
 	for _, branch := range d.Any {
 		r.Any = append(r.Any, rulesOf(branch))
 	}
@@ -132,6 +139,31 @@ func rulesOf(conditions []trait.Condition) ruleConditions {
 		all[property][operator] = operand
 	}
 	return all
+}
+
+// Definitions returns the definitions as a configuration has them under traits, in
+// JSON, and their hash, 16 hexadecimal digits.
+func Definitions(traits []trait.Definition) (text []byte, hash string, err error) {
+	all := make([]ruleTrait, len(traits))
+	for i := range traits {
+		all[i] = ruleOfTrait(&traits[i])
+		all[i].Description = literal(traits[i].Description)
+	}
+	if text, err = json.Marshal(all); err != nil {
+		return nil, "", fmt.Errorf("writing down definitions: %w", err)
+	}
+	sum := sha256.Sum256(text)
+	return text, hex.EncodeToString(sum[:8]), nil
+}
+
+// ParseDefinitions reads what Definitions has written.
+func ParseDefinitions(text []byte) ([]trait.Definition, *trait.Set, error) {
+	file := append(append([]byte(`{"traits":`), text...), '}')
+	c, err := Parse("definitions", file, func(string) (string, bool) { return "", false })
+	if err != nil {
+		return nil, nil, err
+	}
+	return c.Traits, c.Set, nil
 }
 
 // literal writes a text so that reading finds no reference to the environment.

@@ -29,6 +29,7 @@ traits:
     where: {treatment: "on", label: {starts_with: "1", not_contains: "$$x"}, properties.n: {at_least: 10, exists: true}}
     any: [{environmentName: [a, "true"]}, {properties.at: {after: 2026-01-01}}, {label: {contains_one_of: ["~", "null"]}}]
     not_served: clear
+    expire_after: 36h
 `,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -45,7 +46,7 @@ traits:
 			if err != nil {
 				t.Fatalf("%s: %v", written, err)
 			}
-			if c.Set.Hash() != again.Set.Hash() || c.Processor.MaxClockAhead != again.Processor.MaxClockAhead {
+			if c.Set.Hash() != again.Set.Hash() || c.Set.LeastExpiry() != again.Set.LeastExpiry() || c.Processor.MaxClockAhead != again.Processor.MaxClockAhead {
 				t.Errorf("%s reads as other traits", written)
 			}
 			slices.SortFunc(c.Sources, func(a, b Source) int { return strings.Compare(a.Topic, b.Topic) })

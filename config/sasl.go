@@ -11,12 +11,15 @@ const (
 	scramSHA256 = "SCRAM-SHA-256"
 	scramSHA512 = "SCRAM-SHA-512"
 	oauthBearer = "OAUTHBEARER"
+	awsIAM      = "AWS_MSK_IAM"
 )
 
-var mechanisms = []string{plain, scramSHA256, scramSHA512, oauthBearer}
+var mechanisms = []string{plain, scramSHA256, scramSHA512, oauthBearer, awsIAM}
 
 // SASL tells who connects. OAUTHBEARER has a Token, every other mechanism User
-// and Password. However it is printed or logged, its secrets are not.
+// and Password; those of AWS_MSK_IAM are an access key and its secret key, and
+// without them the environment tells. However it is printed or logged, its secrets
+// are not.
 type SASL struct {
 	Mechanism string
 	User      string

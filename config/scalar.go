@@ -119,15 +119,10 @@ func (r *reader) size(n *yaml.Node, name string, low, high int64) (int64, bool) 
 	return value, true
 }
 
-// choice returns one of the allowed words; those of later are known to the
-// contract, but not to this version.
-func (r *reader) choice(n *yaml.Node, name string, allowed []string, later ...string) (string, bool) {
+// choice returns one of the allowed words.
+func (r *reader) choice(n *yaml.Node, name string, allowed []string) (string, bool) {
 	text, ok := r.word(n, name)
 	if !ok {
-		return "", false
-	}
-	if slices.Contains(later, text) {
-		r.refuse(n, "%s %s is not in this version; it must be %s", name, text, alternatives(allowed))
 		return "", false
 	}
 	if !slices.Contains(allowed, text) {

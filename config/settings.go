@@ -43,6 +43,10 @@ func (r *reader) settings() map[string]setting {
 		"sources": {structure, r.sources},
 		"traits":  {structure, r.traits},
 
+		"definitions.on_change": {single, func(n *yaml.Node, path string) {
+			c.Definitions.OnChange, _ = r.choice(n, path, []string{Keep, Apply})
+		}},
+
 		"output.topic":      r.textInto(&c.Output.Topic, topicName),
 		"output.format":     {single, r.outputFormat},
 		"output.partitions": r.numberInto(0, 10000, func(v int64) { c.Output.Partitions = int32(v) }),
@@ -166,7 +170,7 @@ func (r *reader) brokers(n *yaml.Node, path string) {
 }
 
 func (r *reader) mechanism(n *yaml.Node, path string) {
-	r.config.Kafka.SASL.Mechanism, _ = r.choice(n, path, mechanisms, "AWS_MSK_IAM")
+	r.config.Kafka.SASL.Mechanism, _ = r.choice(n, path, mechanisms)
 }
 
 func (r *reader) replicationFactor(n *yaml.Node, path string) {

@@ -15,6 +15,7 @@ import (
 	"github.com/twmb/franz-go/pkg/sasl/scram"
 
 	"traitstream/config"
+	"traitstream/kafka/aws"
 )
 
 // dialTimeout leaves time for a second broker within connectTimeout.
@@ -83,11 +84,18 @@ func TLS(section string, c config.TLS) (*tls.Config, error) {
 }
 
 func mechanism(c config.SASL) (sasl.Mechanism, error) {
-	if c.Mechanism == "OAUTHBEARER" {
+	switch c.Mechanism {
+	case "OAUTHBEARER":
 		if c.Token == "" {
 			return nil, errors.New("kafka.sasl: OAUTHBEARER needs a token")
 		}
 		return oauth.Auth{Token: c.Token}.AsMechanism(), nil
+	case "AWS_MSK_IAM":
+		m, err := aws.Mechanism(c.User, c.Password)
+		if err != nil {
+			return nil, fmt.Errorf("kafka.sasl: AWS_MSK_IAM: %w", err)
+		}
+		return m, nil
 	}
 	if c.User == "" || c.Password == "" {
 		return nil, fmt.Errorf("kafka.sasl: %s needs user and password", c.Mechanism)
@@ -100,5 +108,5 @@ func mechanism(c config.SASL) (sasl.Mechanism, error) {
 	case "SCRAM-SHA-512":
 		return scram.Auth{User: c.User, Pass: c.Password}.AsSha512Mechanism(), nil
 	}
-	return nil, fmt.Errorf("kafka.sasl.mechanism %q is unknown: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER", c.Mechanism)
+	return nil, fmt.Errorf("kafka.sasl.mechanism %q is unknown: PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM", c.Mechanism)
 }

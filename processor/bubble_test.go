@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"traitstream/internal/oracle"
 	"traitstream/kafka"
 	"traitstream/schemas"
 )
@@ -27,7 +28,8 @@ type bubble struct {
 	cluster *kfake.Cluster
 	net     *kfake.VirtualNetwork
 	alive   []*process
-	dirs    []string // of all processes that ever were
+	dirs    []string            // of all processes that ever were
+	defs    []oracle.Definition // in force in the end; nil: those of bubbleYAML
 
 	mu    sync.Mutex
 	heard map[string]time.Time // when each member was last heard of
@@ -81,9 +83,11 @@ func (b *bubble) settle() {
 	ctx, cancel := context.WithTimeout(b.t.Context(), 10*time.Minute)
 	defer cancel()
 	b.caughtUp(ctx)
+	quiet := time.Second
 	if b.cfg.Set.LeastExpiry() > 0 { // a clock that waited for what was behind may have jumped just now
-		b.pass(sweepSlack)
+		quiet = sweepSlack
 	}
+	b.steady(ctx, quiet)
 	for b.cfg.Set.LeastExpiry() == 0 && !b.inboxIsEmpty() { // else there are always ticks
 		if !sleep(ctx, time.Second) {
 			b.t.Fatalf("the inbox was not emptied within 10 minutes; %s", b.group())
@@ -96,6 +100,22 @@ func (b *bubble) settle() {
 	}
 	if marks := b.allMarks(); len(marks) > 0 {
 		b.t.Errorf("marks %v", marks)
+	}
+}
+
+// steady waits until the group was without a rebalance for some time. A process that
+// was deaf hears for many seconds after that of what it has missed; until then tasks
+// may be nobody's, whose clocks stand still and whose moves nobody can log.
+func (b *bubble) steady(ctx context.Context, long time.Duration) {
+	b.t.Helper()
+	last, since := int32(-1), time.Now()
+	for time.Since(since) < long {
+		if info := b.cluster.GroupInfo(b.cfg.Group()); info.State != "Stable" || info.Epoch != last {
+			last, since = info.Epoch, time.Now()
+		}
+		if !sleep(ctx, 100*time.Millisecond) {
+			b.t.Fatalf("no quiet within 10 minutes; %s", b.group())
+		}
 	}
 }
 

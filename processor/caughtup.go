@@ -33,7 +33,7 @@ func (p *Processor) WaitUntilCaughtUp(ctx context.Context) error {
 
 // waitFor waits until the group has committed all that stands in some topics.
 func (o *Options) waitFor(ctx context.Context, topics []string) error {
-	w := waiting{o: o, topics: topics, places: kadm.Offsets{}}
+	w := o.newWaiting(topics...)
 	for {
 		err := w.look(ctx)
 		switch {
@@ -55,6 +55,10 @@ type waiting struct {
 	topics []string
 	behind kadm.Offsets // ends that are not reached; nil before the first look
 	places kadm.Offsets // of the look before
+}
+
+func (o *Options) newWaiting(topics ...string) *waiting {
+	return &waiting{o: o, topics: topics, places: kadm.Offsets{}}
 }
 
 // look takes out of behind the partitions that the group is done with.

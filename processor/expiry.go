@@ -48,8 +48,8 @@ func (w *worker) tickInterval() time.Duration {
 }
 
 // tickDue returns the time of the tick that a task's clock needs, if it does: now,
-// or where the task is behind, when the oldest record was written that it has not
-// read. What waits there may be what keeps a trait from expiring.
+// or where the group is behind, when the oldest record of the sources was written that
+// it has not read. What waits there may be what keeps a trait from expiring.
 func (w *worker) tickDue(r *removals, now time.Time) (int64, bool) {
 	every := w.tickInterval()
 	if every == 0 || now.Sub(r.ticked) < every || w.tasks.owns(r.task.number) != r.task {
@@ -74,7 +74,8 @@ func (w *worker) writeTicks(now time.Time) {
 	}
 }
 
-// tick moves a task's clock.
+// tick moves a task's clock. What the sweep before has found and nothing has removed
+// yet stays noted: it would be lost to a clock that ticks while each look finds some.
 func (w *worker) tick(r *removals, to int64) {
 	if to <= r.clock {
 		return
@@ -82,7 +83,7 @@ func (w *worker) tick(r *removals, to int64) {
 	r.clock = to
 	w.state.Set(r.task.number, schemas.ClockKey(), schemas.AppendClock(nil, to))
 	if s := &r.sweep; w.leastExpiry > 0 && !s.going && to >= s.next {
-		*s = sweep{going: true, next: math.MaxInt64, found: math.MaxInt64}
+		*s = sweep{going: true, stale: s.stale, next: math.MaxInt64, found: math.MaxInt64}
 	}
 }
 
@@ -180,10 +181,14 @@ func (w *worker) consider(r *removals, e state.Entry) {
 		s.found = min(s.found, at)
 		return
 	}
-	if schemas.DecodeRecord(e.Value, &w.stale) != nil {
+	key, err := schemas.DecodeStateKey(e.Key)
+	if err != nil || schemas.DecodeRecord(e.Value, &w.stale) != nil {
 		return // whoever wants it finds that out
 	}
-	switch at, expires := w.expiresAt(&w.stale); {
+	if _, _, shadow := trait.Unshadow(key.Trait); shadow {
+		return
+	}
+	switch at, expires := w.expiresAt(r.task.number, key, &w.stale); {
 	case !expires:
 	case at > r.clock:
 		s.found = min(s.found, at)
@@ -192,9 +197,17 @@ func (w *worker) consider(r *removals, e state.Entry) {
 	}
 }
 
+// setOf returns the definitions by which a task is computed.
+func (w *worker) setOf(number int32) *trait.Set {
+	if p := w.plans[number]; p != nil {
+		return p.live.set
+	}
+	return w.o.Traits
+}
+
 // expiresAt returns when a trait expires, if it does, ms since 1970.
-func (w *worker) expiresAt(rec *trait.Record) (int64, bool) {
-	after := w.o.Traits.ExpireAfter(rec)
+func (w *worker) expiresAt(task int32, key trait.Key, rec *trait.Record) (int64, bool) {
+	after := w.setOf(task).ExpireAfter(key.Trait, rec)
 	return rec.Seen.SeenAt + after.Milliseconds(), after > 0
 }
 
@@ -223,18 +236,17 @@ func (w *worker) expire() error {
 }
 
 func (w *worker) expireSlot(r *removals, slot state.Slot) error {
+	key, err := w.state.Key(slot)
+	if err != nil {
+		return err
+	}
 	rec := w.state.Record(slot)
-	at, expires := w.expiresAt(rec)
-	switch {
+	switch at, expires := w.expiresAt(r.task.number, key, rec); {
 	case rec.Absent(), !expires:
-		return nil
 	case at > r.clock:
 		r.sweep.next = min(r.sweep.next, at)
-		return nil
-	}
-	key, err := w.state.Key(slot)
-	if err == nil {
+	default:
 		w.takeAway(r, slot, key, trait.Expired, r.clock)
 	}
-	return err
+	return nil
 }

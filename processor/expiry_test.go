@@ -2,13 +2,19 @@ package processor
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"traitstream/kafka"
 	"traitstream/schemas"
+	"traitstream/state"
 )
 
 const expiryYAML = `
@@ -69,6 +75,26 @@ func TestExpiry(t *testing.T) {
 	})
 }
 
+// A trait expires whose definition is gone where another one can feed it, and one that
+// none can feed stays.
+func TestExpiryUnderAnotherDefinition(t *testing.T) {
+	t.Parallel()
+	inBubble(t, strings.Replace(expiryYAML, `"{split}"`, `"trait_{split}"`, 1), nil, func(b *bubble) {
+		dir := t.TempDir()
+		p := b.start(dir, nil)
+		b.put(b.live("u", "f", "on", 0), b.live("u", "g", "on", 0))
+		b.caughtUp(b.t.Context())
+		if err := b.end(p); err != nil {
+			t.Error(err)
+		}
+		b.under(strings.Replace(expiryYAML, `"{split}"`, `"trait_f", where: {split: f}`, 1))
+		b.start(dir, nil)
+		b.pass(90*time.Second + sweepSlack)
+		b.wantStory("u", "trait_f", `"on"< expired`)
+		b.wantStory("u", "trait_g", `"on"<`)
+	})
+}
+
 // A clock does not run ahead of what its task has yet to read: a backlog that keeps
 // a trait from expiring is read first.
 func TestExpiryWaitsForTheBacklog(t *testing.T) {
@@ -90,6 +116,60 @@ func TestExpiryWaitsForTheBacklog(t *testing.T) {
 	})
 }
 
+// Nor ahead of what other tasks have yet to read and forward: an impression in the
+// partition of another task, whose worker stands still, keeps a trait from expiring.
+// When it is read the partition holds nobody up.
+func TestExpiryWaitsForOthers(t *testing.T) {
+	t.Parallel()
+	yaml := strings.NewReplacer("partitions: 1", "partitions: 2", "workers: 1", "workers: 2").Replace(expiryYAML)
+	inBubble(t, yaml, map[string]int32{"a": 2, "b": 2}, func(b *bubble) {
+		user := "u"
+		for kafka.Partition([]byte(user), 2) != 0 {
+			user += "u"
+		}
+		goOn := make(chan struct{})
+		b.start(t.TempDir(), func(p *process) {
+			p.o.at = func(n int, at boundary) error {
+				stray := func(r *kgo.Record) bool { return r.Topic == "b" && r.Partition == 1 }
+				if at == polled && slices.ContainsFunc(p.workers[n].batch.records, stray) {
+					<-goOn
+				}
+				return nil
+			}
+		})
+		b.put(b.live(user, "f", "on", 0))
+		b.pass(time.Minute)
+		kept := b.live(user, "f", "on", 0)
+		kept.Topic, kept.Partition = "b", 1
+		b.put(kept)
+		b.pass(time.Minute)
+		b.wantStory(user, "f", `"on"<`)
+		close(goOn)
+		b.pass(sweepSlack)
+		b.wantStory(user, "f", `"on"<`)
+		b.pass(time.Minute)
+		b.wantStory(user, "f", `"on"< expired`)
+		b.settle()
+		b.check(b.dirs...)
+	})
+}
+
+// Nothing expires while it can't be told what is left to read.
+func TestExpiryWaitsForAnswers(t *testing.T) {
+	t.Parallel()
+	inBubble(t, expiryYAML, nil, func(b *bubble) {
+		b.start(t.TempDir(), nil)
+		b.put(b.live("u", "f", "on", 0))
+		b.caughtUp(b.t.Context())
+		refused := b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.ListOffsets}, Err: kerr.UnknownServerError, Count: -1})
+		b.pass(2 * time.Minute)
+		refused.Remove()
+		b.wantStory("u", "f", `"on"<`)
+		b.pass(sweepSlack)
+		b.wantStory("u", "f", `"on"< expired`)
+	})
+}
+
 // A tick's time is not after what the task has yet to read: nothing while that is not
 // known, or lies before the clock.
 func TestTickDue(t *testing.T) {
@@ -102,6 +182,25 @@ func TestTickDue(t *testing.T) {
 		if due != (want > 0) || due && at != want {
 			t.Errorf("where all is read up to %d there is a tick at %d, %v, want %d", reached, at, due, want)
 		}
+	}
+}
+
+// A tick that begins a sweep does not drop what the one before has found.
+func TestTickKeepsWhatIsStale(t *testing.T) {
+	s, err := state.Open(state.Options{App: "test", ClusterID: "test", InMemory: true, CacheBytes: 1 << 20})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	w := &worker{leastExpiry: time.Hour, state: s.NewOverlay()}
+	r := &removals{task: &task{}, sweep: sweep{stale: [][]byte{[]byte("found")}}}
+	w.tick(r, noon)
+	if !r.sweep.going || len(r.sweep.stale) != 1 {
+		t.Errorf("after a tick the sweep is %+v", r.sweep)
 	}
 }
 
@@ -131,6 +230,30 @@ func TestTicks(t *testing.T) {
 			b.check(b.dirs...)
 		})
 	}
+}
+
+// A tick of a machine whose clock is far ahead moves no clock beyond the now of who
+// reads it, so nothing expires for it, and nothing is refused.
+func TestTickFromAhead(t *testing.T) {
+	t.Parallel()
+	inBubble(t, expiryYAML, nil, func(b *bubble) {
+		b.start(t.TempDir(), nil)
+		b.put(b.live("u", "f", "on", 0))
+		b.put(&kgo.Record{
+			Topic: b.topics.Inbox.Name, Timestamp: time.Now(),
+			Headers: kafkaHeaders(schemas.Command{Kind: schemas.Tick, Time: time.Now().AddDate(70, 0, 0).UnixMilli()}.Headers()),
+		})
+		b.caughtUp(b.t.Context())
+		b.put(b.live("u", "f", "off", 0))
+		b.settle()
+		b.wantStory("u", "f", `"on"< "off"<"on"`)
+		for _, at := range b.clocks() {
+			if at > time.Now().UnixMilli() {
+				t.Errorf("the clock is at %d, %s ahead", at, time.Until(time.UnixMilli(at)))
+			}
+		}
+		b.check(b.dirs...)
+	})
 }
 
 // clocks are all that the changelog says of the first task's clock, in order.

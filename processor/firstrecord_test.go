@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // The group goes on, and empties the inbox, between the look at its offsets and
@@ -39,5 +40,39 @@ func TestInboxIsEmptiedWhileItIsLookedAt(t *testing.T) {
 				t.Errorf("the end is reached: %t, %v", reached, err)
 			}
 		})
+	}
+}
+
+// The first record is found behind any number of offsets that hold none.
+func TestFirstRecordBehindAborted(t *testing.T) {
+	w := newWorld(t, "", 1)
+	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.TransactionalID("other"), kgo.RecordPartitioner(kgo.ManualPartitioner())}, w.connect...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer cl.Close()
+	end := int64(0)
+	for _, how := range []kgo.TransactionEndTry{kgo.TryAbort, kgo.TryCommit} {
+		if err := cl.BeginTransaction(); err != nil {
+			t.Fatal(err)
+		}
+		for range 20 * firstLook {
+			r := w.webhook("u", "f", "on", 0)
+			if err := cl.ProduceSync(t.Context(), r).FirstErr(); err != nil {
+				t.Fatal(err)
+			}
+			end = r.Offset + 1
+		}
+		if err := cl.EndTransaction(t.Context(), how); err != nil {
+			t.Fatal(err)
+		}
+	}
+	o := &Options{Client: w.client, Config: w.cfg, Topics: w.topics}
+	const marker = 1
+	for to, want := range map[int64]bool{end: true, 20 * firstLook: false, 20*firstLook + marker: false, 20*firstLook + marker + 1: true} {
+		first, err := o.firstRecord(t.Context(), "impressions", 0, 0, to)
+		if err != nil || (first != nil) != want || want && first.Offset != 20*firstLook+marker {
+			t.Errorf("before %d the first record is %v, %v", to, first, err)
+		}
 	}
 }

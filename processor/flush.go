@@ -9,9 +9,10 @@ import (
 
 // move merges a sighting that moves no more than the last-seen time of its trait
 // (see state.Overlay.Move). Such a move is logged later, together with those that
-// come after it, unless its source may forget the impression before that.
+// come after it, unless its source may forget the impression before that, or it was
+// read again: no mark tells from where.
 func (w *worker) move(s *sighting) (trait.Outcome, bool) {
-	if w.coalesces(s.record.Topic) {
+	if !s.replayed && w.coalesces(s.record.Topic) {
 		outcome, ok := w.state.MoveUnlogged(s.slot, &s.seen, w.out.roomy)
 		w.moved = w.moved || ok && outcome == trait.Same
 		return outcome, ok
@@ -23,7 +24,7 @@ func (w *worker) move(s *sighting) (trait.Outcome, bool) {
 // source may not have the impressions any more that a restore would read again;
 // and a mark of other rules, which go with the next flush, holds for no more.
 func (w *worker) coalesces(topic string) bool {
-	return w.marks.rules != "" && w.marks.interval > 0 && !w.logAll && !w.compacted[topic]
+	return w.marks.rules != "" && !w.marks.off && w.marks.interval > 0 && !w.logAll && !w.compacted[topic]
 }
 
 // flushDue tells whether moves are to be logged though nothing was read.
@@ -60,6 +61,9 @@ func (w *worker) flush() {
 		}
 	}
 	w.logAll = w.logAll && len(w.marks.segments) > 0
+	if w.marks.off && len(w.marks.segments) == 0 {
+		w.setRules()
+	}
 	for _, s := range w.batch.spans {
 		w.seat.ledger.mark(s.partition, w.marks.of(s.partition))
 	}
@@ -77,9 +81,11 @@ func (w *worker) forgetGone() {
 }
 
 // adopt takes over what the restores of tasks have read again.
-func (w *worker) adopt() {
+func (w *worker) adopt() error {
 	for _, t := range w.tasks.takeResumed() {
-		w.remembers(t)
+		if err := w.remembers(t); err != nil {
+			return err
+		}
 		w.marks.forget(t.number)
 		w.state.Forget(t.number)
 		delete(w.unstored, t.number) // by whom it was here before
@@ -91,9 +97,10 @@ func (w *worker) adopt() {
 		w.marks.adopt(t, r, w.state.Moves(), time.Now())
 		for p, place := range r.places {
 			w.seat.ledger.keep(p, place.note)
-			w.logAll = w.logAll || place.mark.Rules != w.o.rules.hash
+			w.logAll = w.logAll || place.mark.Rules != w.marks.rules
 		}
 	}
+	return nil
 }
 
 // compactedSources are those whose impressions may be gone when they are needed

@@ -45,12 +45,20 @@ func Inputs(ctx context.Context, cl *kgo.Client, cfg *config.Config, topics *kaf
 	if err != nil {
 		return nil, fmt.Errorf("looking up how far group %s is: %w", cfg.Group(), kafka.Explain(err))
 	}
-	var inputs []Input
-	m.end.Each(func(end kadm.ListedOffset) {
-		inputs = append(inputs, m.input(end))
-	})
+	inputs, err := m.inputs(ctx, func(string, int32) bool { return true })
 	slices.SortFunc(inputs, func(a, b Input) int {
 		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+	})
+	return inputs, err
+}
+
+// inputs tells how far the group is with those that are wanted.
+func (m *measurement) inputs(ctx context.Context, wanted func(topic string, number int32) bool) ([]Input, error) {
+	var inputs []Input
+	m.end.Each(func(end kadm.ListedOffset) {
+		if wanted(end.Topic, end.Partition) {
+			inputs = append(inputs, m.input(end))
+		}
 	})
 	return inputs, m.lags(ctx, inputs)
 }

@@ -36,6 +36,12 @@ type sighting struct {
 	index  int
 	// last marks an impression's last sighting: its result is then known.
 	last bool
+	again
+	// plan is that of the task where it is not what the process has begun with; shadow
+	// tells that this is of its next definitions alone, fresh that it is of one of
+	// those that are new and take their place.
+	plan          *plan
+	shadow, fresh bool
 }
 
 // intake turns records into sightings: it decodes, admits and matches them, and
@@ -45,10 +51,10 @@ type intake struct {
 	tally     *tally
 	out       *outbox
 	state     *state.Overlay
-	decoders  map[string]*schemas.Decoder // by source
-	topic     string                      // the last one that a decoder was wanted of
-	last      *schemas.Decoder            // its decoder, or nil
-	matcher   *trait.Matcher
+	readings  map[*trait.Set]*reading
+	base      *reading // of the definitions that the process has begun with
+	read      *reading // of the record at hand
+	plans     map[int32]*plan
 	maxAhead  int64 // ms
 	elements  []impression.Element
 	matches   []trait.Match
@@ -58,20 +64,22 @@ type intake struct {
 	refused   bool   // whether that impression has become a dead letter
 	mixed     *trait.Environments
 	touched   byte // the sum of what was touched, so that it is
+	// replaying is the share whose history is being decoded, nil while that is live
+	// impressions; shares are those of the tasks here.
+	replaying *share
+	shares    map[shareKey]*share
 }
 
 func newIntake(o *Options, t *tally, out *outbox, s *state.Overlay) *intake {
 	in := &intake{
 		o: o, tally: t, out: out, state: s,
-		decoders: map[string]*schemas.Decoder{},
-		matcher:  o.Traits.NewMatcher(),
+		readings: map[*trait.Set]*reading{},
 		maxAhead: o.Config.Processor.MaxClockAhead.Milliseconds(),
 		best:     results,
 		mixed:    trait.NewEnvironments(),
 	}
-	for _, s := range o.Config.Sources {
-		in.decoders[s.Topic] = schemas.NewDecoder(s.Source, o.Traits.Filter(), o.Schemas)
-	}
+	in.base = in.reading(o.Traits)
+	in.read = in.base
 	return in
 }
 
@@ -83,6 +91,8 @@ type arrival struct {
 	command   bool   // in the inbox
 	foreign   string // why it is no record of ours, in the inbox
 	refused   int    // bytes of its dead letters
+	again
+	plan *plan // of the task, where it is not what the process has begun with
 }
 
 // maxRefused bounds what the dead letters of one record take with the groups
@@ -90,8 +100,13 @@ type arrival struct {
 // would repeat the group for each.
 const maxRefused = 64 << 20
 
-// refuse sends an element to the dead letters.
+// refuse sends an element to the dead letters, unless it went there when it was
+// first read.
 func (in *intake) refuse(a *arrival, place trait.Place, e *impression.Element, stage string, reason impression.Reason, message string) {
+	if a.replayed {
+		in.tally.arrived(a, resultDeadLetter)
+		return
+	}
 	l := letter{place: place, value: e.Bytes(), cut: true, stage: stage, reason: reason, message: message}
 	if a.refused < maxRefused {
 		l.value, l.cut = e.Raw(), false
@@ -120,8 +135,12 @@ func (in *intake) decode(records []*kgo.Record) (int, error) {
 		if a.command {
 			continue
 		}
+		if in.read == nil {
+			in.tally.arrived(&a, resultNoMatch)
+			continue
+		}
 		var err error
-		d := in.decoder(a.place.Topic, r)
+		d := in.read.decoder(a.place.Topic, r)
 		if in.elements, err = d.Decode(in.elements[:0], r.Value, schemaHeader(d, r)); err != nil {
 			return i, fmt.Errorf("decoding %s, partition %d, offset %d: %w", r.Topic, r.Partition, r.Offset, err)
 		}
@@ -166,6 +185,10 @@ func (in *intake) arrive(r *kgo.Record) (a arrival, err error) {
 // meet is arrive in place: an arrival is large.
 func (in *intake) meet(r *kgo.Record, a *arrival) error {
 	a.record, a.forwarded, a.command, a.foreign, a.refused = r, false, false, "", 0
+	a.again, a.plan, in.read = in.replaying.again(), nil, in.base
+	if len(in.plans) > 0 {
+		in.readBy(a)
+	}
 	p := &a.place
 	p.Topic, p.Partition, p.Offset, p.Index, p.Timestamp = r.Topic, r.Partition, r.Offset, -1, timestamp(r)
 	if r.Topic != in.o.Topics.Inbox.Name {
@@ -182,6 +205,12 @@ func (in *intake) meet(r *kgo.Record, a *arrival) error {
 		a.foreign = err.Error()
 	default:
 		a.place, a.forwarded = place, true
+		if job, quiet := schemas.ParseReplayHeaders(headers); job != "" {
+			a.again = again{replayed: true, quiet: quiet, share: in.shares[shareKey{job, r.Partition}]}
+			if a.defines = schemas.IsDefinitionsJob(job); a.defines {
+				in.readBy(a)
+			}
+		}
 	}
 	return nil
 }
@@ -204,20 +233,6 @@ func (a *arrival) at(e *impression.Element) trait.Place {
 // foreign refuses what something else has written to the inbox.
 func (in *intake) foreign(a *arrival) {
 	in.out.deadLetter(a, letter{place: a.place, value: a.record.Value, stage: "decode", reason: impression.Malformed, message: a.foreign})
-}
-
-// decoder returns that of a source, of which a record is at hand.
-func (in *intake) decoder(topic string, r *kgo.Record) *schemas.Decoder {
-	if in.last != nil && topic == in.topic {
-		return in.last
-	}
-	d := in.decoders[topic]
-	if d == nil {
-		d = schemas.NewDecoder(formerSource(topic, r), in.o.Traits.Filter(), in.o.Schemas)
-		in.decoders[topic] = d
-	}
-	in.topic, in.last = topic, d
-	return d
 }
 
 // formerSource is how a source is read that has left the configuration since a
@@ -255,7 +270,7 @@ func (in *intake) element(a *arrival, e *impression.Element) {
 	imp := &e.Impression
 	switch {
 	case e.Outcome == impression.Skipped:
-		in.tally.impression(a.place.Topic, resultSkipped)
+		in.tally.arrived(a, resultSkipped)
 		return
 	case e.Outcome == impression.Refused:
 		in.refuse(a, a.at(e), e, "decode", e.Reason, e.Message)
@@ -266,26 +281,35 @@ func (in *intake) element(a *arrival, e *impression.Element) {
 			uint64(imp.SeenAt)-uint64(a.place.Timestamp), in.o.Config.Processor.MaxClockAhead))
 		return
 	}
+	if in.replaying != nil && !in.replaying.wanted.has(imp.Identity, imp.User, imp.Flag) {
+		return
+	}
 	var verdict trait.Verdict
-	in.matches, verdict = in.matcher.Match(in.matches[:0], imp)
+	in.matches, verdict = in.read.matcher.Match(in.matches[:0], imp)
 	switch verdict {
 	case trait.NoMatch:
-		in.tally.impression(a.place.Topic, resultNoMatch)
-		return
+		in.tally.arrived(a, resultNoMatch)
 	case trait.NotServed:
-		in.tally.impression(a.place.Topic, resultNotServed)
+		in.tally.arrived(a, resultNotServed)
+	}
+	if len(in.matches) == 0 {
 		return
 	}
 	task := kafka.Partition(imp.User, in.o.Topics.Tasks)
 	if task != a.record.Partition {
-		in.out.forward(a, a.at(e), e, task)
+		in.out.forward(a, a.at(e), e, task, verdict == trait.Matched)
 		return
 	}
 	in.matches[0].Intern(imp)
+	last := -1
 	for i := range in.matches {
-		in.sight(a, e, task, &in.matches[i])
+		if in.sight(a, e, task, &in.matches[i]); !in.sightings[len(in.sightings)-1].shadow || a.defines {
+			last = len(in.sightings) - 1
+		}
 	}
-	in.sightings[len(in.sightings)-1].last = true
+	if last >= 0 {
+		in.sightings[last].last = true
+	}
 }
 
 // sight adds the sighting of a match.
@@ -295,8 +319,12 @@ func (in *intake) sight(a *arrival, e *impression.Element, task int32, m *trait.
 		in.o.Log.Warn(warning)
 	}
 	s := in.room()
-	s.slot, s.task, s.record, s.index, s.last = 0, task, a.record, e.Index, false
+	s.slot, s.task, s.record, s.index, s.last, s.again = 0, task, a.record, e.Index, false, a.again
+	s.plan, s.shadow, s.fresh = a.plan, false, m.New
 	s.key.Identity, s.key.User, s.key.Trait = imp.Identity, imp.User, m.Trait
+	if a.plan != nil && m.New && a.plan.Phase == schemas.Shadowing {
+		s.shadow, s.key.Trait = true, trait.Shadow(a.plan.Next, m.Trait)
+	}
 	s.seen.SeenAt, s.seen.Version, s.seen.Treatment, s.seen.Value = imp.SeenAt, imp.Version, imp.Treatment, m.Value
 	s.expires = m.Definition.ExpireAfter
 	f := &s.facts
@@ -329,7 +357,12 @@ func (in *intake) settle(s *sighting, r result) {
 	if !s.last {
 		return
 	}
-	if !in.refused {
+	switch {
+	case in.refused:
+	case s.replayed:
+		in.tally.replayed[in.best]++
+		s.share.merged()
+	default:
 		in.tally.impression(s.facts.Place.Topic, in.best)
 	}
 	in.best, in.refused = results, false
@@ -351,16 +384,15 @@ func resultOf(o trait.Outcome, none bool) result {
 
 // reset forgets what was decoded.
 func (in *intake) reset() {
-	for _, d := range in.decoders {
-		d.Reset()
+	for _, r := range in.readings {
+		r.reset()
 	}
-	in.matcher.Reset()
 	clear(in.sightings)
 	in.sightings, in.commands = in.sightings[:0], in.commands[:0]
 	if cap(in.elements) > roundSightings {
 		in.elements = nil // of a huge array
 	}
-	in.best, in.refused = results, false
+	in.best, in.refused, in.replaying = results, false, nil
 }
 
 // timestamp returns that of a record in ms, or -1.

@@ -31,7 +31,7 @@ func BenchmarkIntake(b *testing.B) {
 	for i := range events {
 		records = append(records, benchRecord(i))
 	}
-	d := in.decoder(records[0].Topic, records[0])
+	d := in.base.decoder(records[0].Topic, records[0])
 	for _, r := range records {
 		if in.elements, err = d.Decode(in.elements, r.Value, nil); err != nil {
 			b.Fatal(err)
@@ -49,7 +49,7 @@ func BenchmarkIntake(b *testing.B) {
 			if err := in.meet(records[i%events], &a); err != nil {
 				b.Fatal(err)
 			}
-			if in.elements, err = in.decoder(a.place.Topic, a.record).Decode(in.elements[:0], a.record.Value, nil); err != nil {
+			if in.elements, err = in.base.decoder(a.place.Topic, a.record).Decode(in.elements[:0], a.record.Value, nil); err != nil {
 				b.Fatal(err)
 			}
 			in.element(&a, &in.elements[0])
@@ -60,7 +60,7 @@ func BenchmarkIntake(b *testing.B) {
 		b.ReportAllocs()
 		for i := 0; b.Loop(); i++ {
 			if i%events == 0 {
-				in.matcher.Reset()
+				in.base.matcher.Reset()
 				in.sightings = in.sightings[:0]
 			}
 			if err := in.meet(records[i%events], &a); err != nil {

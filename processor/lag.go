@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -116,37 +117,69 @@ func (m *measurement) trimInbox(ctx context.Context, tasks []int32) error {
 // measureLag tells how far behind some tasks are, from a measurement that was begun
 // at a time.
 func (p *Processor) measureLag(ctx context.Context, m *measurement, numbers []int32, began time.Time) error {
+	expires := p.o.Traits.LeastExpiry() > 0
+	inputs, err := m.inputs(ctx, func(topic string, number int32) bool {
+		return slices.Contains(numbers, number) || expires && topic != p.o.Topics.Inbox.Name
+	})
+	if err != nil {
+		return err
+	}
 	for _, number := range numbers {
-		records, oldest := int64(0), time.Time{}
-		for _, topic := range p.o.inputs() {
-			n, at, err := m.lag(ctx, topic, number)
-			if err != nil {
-				return err
-			}
-			records += n
-			if n > 0 && (oldest.IsZero() || at.Before(oldest)) {
-				oldest = at
+		records, oldest := int64(0), began
+		for i := range inputs {
+			if in := &inputs[i]; in.Partition == number && in.Lag > 0 {
+				records += in.Lag
+				oldest = earlier(oldest, in.Oldest)
 			}
 		}
 		seconds := 0.0
-		if records == 0 {
-			oldest = began
-		}
-		p.reached(number, oldest)
+		p.behind(number, records, oldest)
 		if records > 0 {
 			seconds = max(0, time.Since(oldest).Seconds())
 		}
 		p.o.Metrics.lagRecords.WithLabelValues(taskLabel(number)).Set(float64(records))
 		p.o.Metrics.lagSeconds.WithLabelValues(taskLabel(number)).Set(seconds)
 	}
+	if expires && m.failed() == nil {
+		p.reached(numbers, inputs, began)
+	}
 	return nil
 }
 
-// reached tells a task's worker up to when all was read that stood in its inputs.
-func (p *Processor) reached(number int32, at time.Time) {
+// behind tells the worker of a task how much it has not read, and since when that
+// waits.
+func (p *Processor) behind(number int32, records int64, oldest time.Time) {
 	for _, w := range p.workers {
 		if t := w.tasks.owns(number); t != nil {
-			t.reached.Store(at.UnixMilli())
+			t.behind.Store(records)
+			t.waits.Store(oldest.UnixMilli())
+		}
+	}
+}
+
+func earlier(a, b time.Time) time.Time {
+	if b.Before(a) {
+		return b
+	}
+	return a
+}
+
+// reached tells the workers of some tasks up to when all was read that stood in the
+// sources. Any partition of these, whoever reads it, may have what is forwarded to the
+// task and keeps a trait from expiring; what has been forwarded stands in the task's
+// inbox before the tick.
+func (p *Processor) reached(numbers []int32, inputs []Input, began time.Time) {
+	at := began
+	for i := range inputs {
+		if in := &inputs[i]; in.Lag > 0 && in.Topic != p.o.Topics.Inbox.Name {
+			at = earlier(at, in.Oldest)
+		}
+	}
+	for _, number := range numbers {
+		for _, w := range p.workers {
+			if t := w.tasks.owns(number); t != nil {
+				t.reached.Store(at.UnixMilli())
+			}
 		}
 	}
 }
@@ -207,25 +240,32 @@ func (m *measurement) lag(ctx context.Context, topic string, partition int32) (i
 	return end.Offset - first.Offset, first.Timestamp, nil
 }
 
+// firstLook is how many offsets are looked through for a record at first; where none
+// has one, eight times as many. A look costs the broker and the process about a KiB
+// for each.
+const firstLook = 64
+
 // firstRecord returns the first committed record in a range of offsets, or nil.
 // The group may empty the inbox meanwhile, and a source's retention removes old
 // records: what is left counts.
-func (o *Options) firstRecord(ctx context.Context, topic string, partition int32, from, to int64) (*kgo.Record, error) {
-	for from < to {
-		var first *kgo.Record
-		err := kafka.ReadPartition(ctx, o.Client, topic, partition, from, to, func(r *kgo.Record) error {
+func (o *Options) firstRecord(ctx context.Context, topic string, partition int32, from, to int64) (first *kgo.Record, err error) {
+	for most := int64(firstLook); from < to; {
+		end := min(to, from+most)
+		err := kafka.ReadPartition(ctx, o.Client, topic, partition, from, end, func(r *kgo.Record) error {
 			first = r
 			return errFound
 		})
 		var gone *kafka.OutOfRangeError
-		if errors.As(err, &gone) && gone.Start > from {
+		switch {
+		case errors.Is(err, errFound):
+			return first, nil
+		case errors.As(err, &gone) && gone.Start > from:
 			from = gone.Start
-			continue
+		case err != nil:
+			return nil, err
+		default:
+			from, most = end, 8*most
 		}
-		if errors.Is(err, errFound) {
-			err = nil
-		}
-		return first, err
 	}
 	return nil, nil
 }

@@ -63,17 +63,25 @@ func (w *worker) turn(stop, hard context.Context) (committed bool, err error) {
 	if err := errors.Join(w.failed(), w.tasks.resume(w.seat)); err != nil {
 		return false, err
 	}
-	w.adopt()
+	if err := w.adopt(); err != nil {
+		return false, err
+	}
 	w.ready.Store(w.tasks.ready())
-	if err := w.lookForStale(); err != nil {
+	if err := errors.Join(w.lookForStale(), w.followJobs()); err != nil {
 		return false, err
 	}
 	sleep(stop, time.Until(w.begins.Add(-lastLook)))
 	if err := w.read(stop, hard); err != nil {
 		return false, err
 	}
-	w.logAll = w.logAll || stop.Err() != nil
-	if w.batch.count == 0 {
+	stopping := stop.Err() != nil
+	if !stopping {
+		if err := w.replay(); err != nil {
+			return false, err
+		}
+	}
+	w.logAll = w.logAll || stopping
+	if w.batch.count == 0 && !w.replays.touched {
 		// A poll that came to nothing may have let rebalances go on.
 		if !w.pressing() || !w.seat.blockRebalance() || !w.pressing() {
 			return false, w.storeIfDue()
@@ -96,6 +104,9 @@ func (w *worker) read(stop, hard context.Context) error {
 		}
 		if deadline.IsZero() {
 			deadline = time.Now().Add(w.o.Config.Processor.CommitInterval)
+		}
+		if err := errors.Join(w.heed(hard, w.batch.records), hard.Err()); err != nil {
+			return err
 		}
 		if err := errors.Join(w.process(w.batch.records), hard.Err()); err != nil {
 			return err
@@ -121,6 +132,10 @@ func (w *worker) poll(stop context.Context, wait time.Duration) error {
 	ctx, cancel := context.WithTimeout(stop, wait)
 	defer cancel()
 	defer w.tasks.wakes(cancel)()
+	if w.replayWaits() { // looked at after wakes, which hears of what comes later
+		eager := time.AfterFunc(eagerPoll, cancel)
+		defer eager.Stop()
+	}
 	if err := w.seat.poll(ctx, &w.batch, w.limit); err != nil {
 		return err
 	}
@@ -148,7 +163,9 @@ func (w *worker) process(records []*kgo.Record) error {
 			if i%glance == 0 {
 				w.in.touch(i, glance)
 			}
-			w.merge(&w.in.sightings[i])
+			if err := w.merge(&w.in.sightings[i]); err != nil {
+				return fmt.Errorf("replacing definitions: %w", err)
+			}
 		}
 	}
 	return w.reach(merged)
@@ -160,6 +177,8 @@ func (w *worker) commit(hard context.Context) (bool, error) {
 	if err := w.remove(); err != nil {
 		return false, fmt.Errorf("removing traits: %w", err)
 	}
+	w.logProgress()
+	w.logPlans()
 	w.flush()
 	if err := w.state.Taken(); err != nil {
 		return false, fmt.Errorf("logging last-seen times: %w", err)
@@ -285,7 +304,7 @@ func (w *worker) abort(hard context.Context, cause error) error {
 
 // drop forgets the batch and what was made of it.
 func (w *worker) drop() {
-	w.moved = false
+	w.moved, w.replays.touched = false, false
 	w.batch.reset()
 	w.state.Reset()
 	w.in.reset()
@@ -299,4 +318,5 @@ func (w *worker) count(start time.Time) {
 	m.commitSeconds.Observe(time.Since(start).Seconds())
 	m.lastCommit.SetToCurrentTime()
 	w.tally.addTo(m)
+	w.replays.tell(w.o.jobs)
 }

@@ -22,7 +22,8 @@ const (
 // times of which the changelog does not know yet.
 type marks struct {
 	interval time.Duration // after which a move is logged
-	rules    string        // by which impressions are read now
+	rules    string        // by which impressions are read that have moved something
+	off      bool          // no more of that is put off
 	most     int           // records that may lie behind the marks
 	segments []segment     // oldest first
 	owners   map[int32]*task

@@ -5,14 +5,40 @@ import (
 	"traitstream/trait"
 )
 
-// generation is that of the definitions; it changes with definitions that are
-// replaced while running, which this version does not do.
-const generation = 0
-
 // merge merges one sighting into the state of its trait and emits the change
 // if it makes one. What the topics would refuse by its size is undone and
 // refused, and so is what comes after its trait was removed.
-func (w *worker) merge(s *sighting) {
+func (w *worker) merge(s *sighting) error {
+	if s.plan != nil {
+		if done, err := w.mergeOnTheWay(s); done || err != nil {
+			return err
+		}
+	}
+	w.mergeLive(s)
+	return nil
+}
+
+// mergeOnTheWay merges a sighting of a task that goes over to other definitions, as
+// far as it is not one like any other.
+func (w *worker) mergeOnTheWay(s *sighting) (done bool, err error) {
+	switch {
+	case s.shadow:
+		if outcome := w.mergeShadow(s); s.defines {
+			w.in.settle(s, resultOf(outcome, s.seen.Value == nil))
+		}
+		return true, nil
+	case s.plan.Phase != schemas.Replacing || w.refuses(s):
+		return false, nil
+	}
+	outcome, done, err := w.mergeReplacing(s)
+	if done {
+		w.in.settle(s, resultOf(outcome, s.seen.Value == nil))
+	}
+	return done, err
+}
+
+// mergeLive is merge by the definitions in force.
+func (w *worker) mergeLive(s *sighting) {
 	if w.refuses(s) {
 		w.in.settle(s, resultLate)
 		return
@@ -23,7 +49,12 @@ func (w *worker) merge(s *sighting) {
 	}
 	rec := w.state.Record(s.slot)
 	before := *rec
-	outcome := rec.Merge(w.o.Config.App, s.key, s.seen, s.facts, generation)
+	var outcome trait.Outcome
+	if s.quiet {
+		outcome = rec.See(s.seen)
+	} else {
+		outcome = rec.Merge(w.o.Config.App, s.key, s.seen, s.facts, w.generationOf(s))
+	}
 	changed := outcome == trait.Changed || outcome == trait.Removed
 	switch {
 	case outcome == trait.Late, outcome == trait.Duplicate:
@@ -39,8 +70,20 @@ func (w *worker) merge(s *sighting) {
 	}
 	if changed {
 		w.tally.change(outcome)
+		s.share.sent(1)
 	}
 	w.in.settle(s, resultOf(outcome, s.seen.Value == nil))
+}
+
+// generationOf returns that of the definitions under which a sighting is merged.
+func (w *worker) generationOf(s *sighting) uint32 {
+	switch {
+	case s.plan == nil:
+		return w.o.Generation
+	case s.plan.Phase == schemas.Replacing:
+		return s.plan.Next
+	}
+	return s.plan.Generation
 }
 
 // undo sends the impression of a sighting to the dead letters, once, decoding
@@ -58,7 +101,7 @@ func (in *intake) undo(s *sighting) {
 	if !ok {
 		source.Source = formerSource(a.place.Topic, s.record)
 	}
-	d := schemas.NewDecoder(source.Source, in.o.Traits.Filter(), in.o.Schemas)
+	d := schemas.NewDecoder(source.Source, in.read.set.Filter(), in.o.Schemas)
 	elements, err := d.Decode(nil, s.record.Value, schemaHeader(d, s.record))
 	if err != nil {
 		return // as above: its schema is known

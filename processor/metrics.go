@@ -32,6 +32,7 @@ var resultNames = [results]string{
 // Metrics are the counters and gauges of a process, registered once.
 type Metrics struct {
 	impressions    *prometheus.CounterVec
+	replayed       *prometheus.CounterVec
 	changes        *prometheus.CounterVec
 	deadLetters    *prometheus.CounterVec
 	commits        *prometheus.CounterVec
@@ -67,6 +68,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	m := &Metrics{
 		registry:       r,
 		impressions:    counters("impressions_total", "Impressions read, by source and by what became of them.", "source", "result"),
+		replayed:       counters("replayed_impressions_total", "Impressions read again by replay jobs, by what became of them.", "result"),
 		changes:        counters("changes_total", "Changes written to the traits topic.", "kind"),
 		deadLetters:    counters("dead_letters_total", "Records and elements written to the dead letters.", "reason"),
 		commits:        counters("commits_total", "Transactions, by how they ended.", "result"),
@@ -95,6 +97,7 @@ type tally struct {
 	impressions map[string]*[results]int // by source
 	source      string                   // the last one
 	counts      *[results]int            // its counts, or nil
+	replayed    [results]int             // that jobs have read again
 	deadLetters map[impression.Reason]int
 	set         int
 	removed     int
@@ -116,6 +119,15 @@ func (t *tally) impression(source string, r result) {
 	t.counts[r]++
 }
 
+// arrived counts an impression of a record.
+func (t *tally) arrived(a *arrival, r result) {
+	if a.replayed {
+		t.replayed[r]++
+		return
+	}
+	t.impression(a.place.Topic, r)
+}
+
 func (t *tally) change(o trait.Outcome) {
 	if o == trait.Removed {
 		t.removed++
@@ -128,6 +140,7 @@ func (t *tally) reset() {
 	for _, counts := range t.impressions {
 		*counts = [results]int{}
 	}
+	t.replayed = [results]int{}
 	clear(t.deadLetters)
 	t.set, t.removed = 0, 0
 }
@@ -138,6 +151,11 @@ func (t *tally) addTo(m *Metrics) {
 			if n > 0 {
 				m.impressions.WithLabelValues(source, resultNames[r]).Add(float64(n))
 			}
+		}
+	}
+	for r, n := range t.replayed {
+		if n > 0 {
+			m.replayed.WithLabelValues(resultNames[r]).Add(float64(n))
 		}
 	}
 	for reason, n := range t.deadLetters {

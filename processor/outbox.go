@@ -126,11 +126,19 @@ func (b *outbox) changelog(e state.Entry) {
 }
 
 // forward sends an element to the task of its user, with its first place.
-func (b *outbox) forward(a *arrival, place trait.Place, e *impression.Element, task int32) {
+// It counts unless no definition in force wants it.
+func (b *outbox) forward(a *arrival, place trait.Place, e *impression.Element, task int32, counts bool) {
 	value := e.Raw()
 	// The source's own headers go before ours, which count where names are equal.
 	headers := append(slices.Clone(a.record.Headers), kafkaHeaders(schemas.InboxHeaders(place))...)
+	if a.replayed {
+		headers = append(headers, kafkaHeaders(schemas.ReplayHeaders(a.share.job.ID, a.quiet))...)
+	}
 	if size(e.Impression.User, value, headers) > int(b.limit(b.o.Topics.Inbox.Name)) {
+		if a.replayed { // it went there when it was first read
+			b.tally.arrived(a, resultDeadLetter)
+			return
+		}
 		b.deadLetter(a, letter{place: place, value: value, stage: "emit", reason: tooLarge,
 			message: "the record is too large to be forwarded to the task of its user"})
 		return
@@ -140,7 +148,10 @@ func (b *outbox) forward(a *arrival, place trait.Place, e *impression.Element, t
 		Key: e.Impression.User, Value: value,
 		Timestamp: b.timestamp(b.inboxTimes, place.Timestamp, e.Impression.SeenAt),
 	})
-	b.tally.impression(place.Topic, resultForwarded)
+	if counts {
+		b.tally.arrived(a, resultForwarded)
+	}
+	a.share.forwarded()
 }
 
 // timestamp returns that of a record's source or, where it had none, when its

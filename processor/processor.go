@@ -55,7 +55,11 @@ type Options struct {
 	Leave bool
 
 	reach *reach // of the sources
-	rules rules  // by which the sources are read
+	// Generation is that of Traits.
+	Generation uint32
+
+	rules rules // by which the sources are read
+	jobs  *jobs // that replay history
 
 	// at, where a test has set it, hears of each boundary that a worker reaches.
 	at func(worker int, b boundary) error
@@ -73,7 +77,7 @@ type Processor struct {
 // New returns a processor that has not joined the group yet.
 func New(o Options) *Processor {
 	p := &Processor{o: o}
-	p.o.reach = &reach{}
+	p.o.reach, p.o.jobs = &reach{}, newJobs()
 	p.owners, p.restorer = newOwners(o.Store), newRestorer(&p.o)
 	for n := range Workers(o.Config, o.Topics.Tasks) {
 		p.workers = append(p.workers, newWorker(&p.o, n, p.owners, p.restorer))
@@ -142,6 +146,7 @@ func (p *Processor) Run(ctx context.Context) error {
 	watch, unwatch := context.WithCancel(hard)
 	var watching sync.WaitGroup
 	watching.Go(func() { p.watch(watch) })
+	watching.Go(func() { p.watchJobs(watch) })
 	err := p.drain(stop, hard, cancelStop)
 	unwatch()
 	watching.Wait()

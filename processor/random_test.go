@@ -11,6 +11,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"traitstream/schemas"
 )
 
 // Whatever happens to processes, network and broker, what comes out is what the
@@ -83,7 +85,7 @@ func (c *chaos) event() {
 		return
 	}
 	p := b.alive[c.IntN(len(b.alive))]
-	switch c.IntN(10) {
+	switch c.IntN(11) {
 	case 0, 1:
 		if len(b.alive) < 3 {
 			c.start()
@@ -105,9 +107,17 @@ func (c *chaos) event() {
 		if b.topics.Sources[topic].Partitions < 8 {
 			b.addPartition(topic)
 		}
+	case 7:
+		c.replay()
 	default:
 		c.fault()
 	}
+}
+
+// replay begins a job, or ends one.
+func (c *chaos) replay() {
+	emits := []schemas.JobEmit{schemas.EmitChanges, schemas.EmitAll, schemas.EmitNone}
+	c.b.replayed(ReplayRequest{Emit: emits[c.IntN(3)], Rate: []int64{0, 0, 20}[c.IntN(3)]})
 }
 
 // start runs a process on the folder of one that is gone, or on an empty one.

@@ -2,6 +2,7 @@ package processor
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"math"
 	"slices"
@@ -25,11 +26,18 @@ type removals struct {
 	clock   int64 // ms since 1970; it never goes back
 	sweep   sweep
 	ticked  time.Time // when the last tick was written
+	// progress is how far the task is with replay jobs, from the restore alone.
+	progress map[string]schemas.JobProgress
+	// definitions are those of the task, from the restore alone.
+	definitions schemas.TaskDefinitions
 }
 
 // removalsOf reads them from the store, when the task's state is restored.
 func (o *Options) removalsOf(t *task) (*removals, error) {
-	r := &removals{task: t, markers: map[schemas.MarkerKey]schemas.Marker{}, newest: math.MinInt64, oldest: math.MaxInt64}
+	r := &removals{
+		task: t, markers: map[schemas.MarkerKey]schemas.Marker{}, newest: math.MinInt64, oldest: math.MaxInt64,
+		progress: map[string]schemas.JobProgress{},
+	}
 	for e, err := range o.Store.TaskRecords(t.number) {
 		if err != nil {
 			return nil, err
@@ -40,6 +48,14 @@ func (o *Options) removalsOf(t *task) (*removals, error) {
 				return nil, err
 			}
 			r.mark(key, m)
+		} else if id, ok := schemas.ParseJobKey(e.Key); ok {
+			if r.progress[id], err = schemas.DecodeJobProgress(e.Value); err != nil {
+				return nil, err
+			}
+		} else if schemas.IsDefinitionsKey(e.Key) {
+			if r.definitions, err = schemas.DecodeTaskDefinitions(e.Value); err != nil {
+				return nil, err
+			}
 		} else if r.clock, err = schemas.DecodeClock(e.Value); err != nil {
 			return nil, err
 		}
@@ -64,10 +80,17 @@ func (r *removals) gate(least time.Duration) int64 {
 
 // remembers takes over what is known of a task that has come, and forgets those
 // that have gone.
-func (w *worker) remembers(t *task) {
+func (w *worker) remembers(t *task) error {
 	maps.DeleteFunc(w.removals, func(number int32, r *removals) bool { return w.tasks.owns(number) != r.task })
+	maps.DeleteFunc(w.plans, func(number int32, p *plan) bool { return w.tasks.owns(number) != p.task })
 	w.removals[t.number] = t.removals
-	w.setGate()
+	w.replays.comes(t, w.o.jobs)
+	p, err := w.planOf(w.replays.ctx, t, t.removals.definitions)
+	if err != nil {
+		return fmt.Errorf("looking up the definitions of task %d: %w", t.number, err)
+	}
+	w.setPlan(t.number, p)
+	return nil
 }
 
 func (w *worker) setGate() {
@@ -92,15 +115,16 @@ func (w *worker) removed(s *sighting) bool {
 	case s.seen.SeenAt > r.newest:
 		return false
 	}
-	app, user := w.o.Config.App, s.key
+	app, user, one := w.o.Config.App, s.key, s.key
 	user.Trait = nil
+	one.Trait, _, _ = trait.Unshadow(s.key.Trait)
 	if m, ok := r.markers[schemas.MarkerKeyOf(app, user)]; ok && s.seen.SeenAt <= m.Until {
 		return true
 	}
 	if !r.single {
 		return false
 	}
-	m, ok := r.markers[schemas.MarkerKeyOf(app, s.key)]
+	m, ok := r.markers[schemas.MarkerKeyOf(app, one)]
 	return ok && s.seen.SeenAt <= m.Until
 }
 
@@ -115,7 +139,8 @@ func (w *worker) remove() error {
 		case r == nil:
 			return errNotOwner
 		case c.Kind == schemas.Tick:
-			w.tick(r, c.Time)
+			// It never goes back: one tick from years ahead would expire all that comes.
+			w.tick(r, min(c.Time, now.UnixMilli()))
 		default:
 			forgets[c.task] = append(forgets[c.task], c)
 		}
@@ -148,8 +173,9 @@ func (w *worker) forget(r *removals, commands []command, now int64) error {
 		}
 		rec := w.state.Record(slot)
 		seen, wanted := rec.Seen.SeenAt, false
+		of, _, _ := trait.Unshadow(key.Trait)
 		for name := range until[i] {
-			if name == allTraits || name == string(key.Trait) {
+			if name == allTraits || name == string(of) {
 				until[i][name], wanted = max(until[i][name], seen), true
 			}
 		}
@@ -205,7 +231,8 @@ func (w *worker) leaveMarker(r *removals, k trait.Key, m schemas.Marker) {
 // takeAway removes a trait, with a tombstone if a value of it is out.
 func (w *worker) takeAway(r *removals, slot state.Slot, key trait.Key, reason string, at int64) {
 	rec := w.state.Record(slot)
-	if e, ok := rec.Removal(w.o.Config.App, key, reason, at); ok {
+	_, _, shadow := trait.Unshadow(key.Trait) // of which nothing was sent
+	if e, ok := rec.Removal(w.o.Config.App, key, reason, at); ok && !shadow {
 		w.out.remove(r.task.number, key, &e)
 		w.tally.change(trait.Removed)
 	}

@@ -17,11 +17,8 @@ import (
 // the control topic, under their hash, as long as marks may name it: a restore
 // under another configuration reads by the rules of the mark.
 type rules struct {
-	text []byte
 	hash string // empty: not published, so nothing refers to them
 }
-
-const rulesKind = "rules"
 
 // publishRules sees to it that the process's rules are in the control topic. It
 // waits for brokers that are away.
@@ -39,47 +36,61 @@ func (o *Options) publishRules(ctx context.Context) error {
 }
 
 func (o *Options) tryPublishRules(ctx context.Context) error {
-	text, hash, err := o.Config.Rules()
+	hash, err := o.publish(ctx, o.Config)
+	if err == nil {
+		o.rules = rules{hash}
+	}
+	return err
+}
+
+// publish sees to it that the rules of a configuration are in the control topic, and
+// returns their hash.
+func (o *Options) publish(ctx context.Context, c *config.Config) (string, error) {
+	text, hash, err := c.Rules()
 	if err != nil {
-		return err
+		return "", err
 	}
 	there, err := o.lookUpRules(ctx, hash)
-	if err != nil {
-		return err
+	if err != nil || there != nil {
+		return hash, err
 	}
-	if there == nil {
-		r := &kgo.Record{Topic: o.Topics.Control.Name, Key: schemas.ControlKey(rulesKind, hash), Value: text}
-		if err := o.put(ctx, r); err != nil {
-			return fmt.Errorf("writing down sources and traits in %s: %w", o.Topics.Control.Name, kafka.Explain(err))
-		}
+	r := &kgo.Record{Topic: o.Topics.Control.Name, Key: schemas.RulesKey(hash), Value: text}
+	if err := o.put(ctx, r); err != nil {
+		return "", fmt.Errorf("writing down sources and traits in %s: %w", o.Topics.Control.Name, kafka.Explain(err))
 	}
-	o.rules = rules{text, hash}
-	return nil
+	return hash, nil
 }
 
 // putTimeout is how long the brokers may take for a record until it is told that
 // they are waited for.
 const putTimeout = 10 * time.Second
 
-// put produces a record, and gives up waiting for it when ctx ends: the client
+// put produces records, and gives up waiting for them when ctx ends: the client
 // goes on with one that a broker may have, whatever becomes of ctx.
-func (o *Options) put(ctx context.Context, r *kgo.Record) error {
+func (o *Options) put(ctx context.Context, records ...*kgo.Record) error {
 	ctx, cancel := context.WithTimeout(ctx, putTimeout)
 	defer cancel()
-	done := make(chan error, 1)
-	o.Client.Produce(ctx, r, func(_ *kgo.Record, err error) { done <- err })
-	select {
-	case err := <-done:
-		return err
-	case <-ctx.Done():
-		return ctx.Err()
+	done := make(chan error, len(records))
+	for _, r := range records {
+		o.Client.Produce(ctx, r, func(_ *kgo.Record, err error) { done <- err })
 	}
+	for range records {
+		select {
+		case err := <-done:
+			if err != nil {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+	return nil
 }
 
 // lookUpRules returns the text of some rules, nil if the control topic has none
 // of that hash.
 func (o *Options) lookUpRules(ctx context.Context, hash string) (text []byte, err error) {
-	key := string(schemas.ControlKey(rulesKind, hash))
+	key := string(schemas.RulesKey(hash))
 	start, end, err := o.logRange(ctx, partition{o.Topics.Control.Name, 0})
 	if err != nil {
 		return nil, err

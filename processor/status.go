@@ -17,6 +17,13 @@ type TaskStatus struct {
 	Since           time.Time
 }
 
+// InForce returns the generation of the definitions in force, and their hash, as far
+// as the process has heard; false where it has heard of none.
+func (p *Processor) InForce() (generation uint32, hash string, ok bool) {
+	d, ok := InForce(p.o.jobs.records())
+	return d.Generation, d.Hash, ok
+}
+
 // Tasks tells how the tasks stand that the group has given to this process, by
 // number.
 func (p *Processor) Tasks() []TaskStatus {

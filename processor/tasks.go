@@ -28,6 +28,9 @@ type tasks struct {
 	owned  map[int32]*task
 	// resumed are tasks whose restore has ended, until takeResumed.
 	resumed []*task
+	// beyond are the partitions beyond the tasks that are here, by the task that they
+	// go with.
+	beyond map[int32]map[string][]int32
 
 	wakeMu sync.Mutex
 	wake   func() // ends the poll that is under way
@@ -42,8 +45,11 @@ type task struct {
 	reread *reread       // what its restore has read again; nil: nothing
 	// removals are what its restore has found; the loop's from then on.
 	removals *removals
-	// reached is the time up to which all that stood in its inputs was read, ms since 1970.
+	// reached is the time up to which all that stood in the sources was read, ms since 1970.
 	reached atomic.Int64
+	// behind is how many records of its inputs are not read, and waits since when the
+	// oldest of them has waited, ms since 1970.
+	behind, waits atomic.Int64
 }
 
 // restored tells the loop that a task's restore has ended.
@@ -58,6 +64,7 @@ func newTasks(o *Options, owners *owners, r *restorer) *tasks {
 		o: o, owners: owners, restorer: r, ctx: ctx, cancel: cancel,
 		restored: make(chan restored, o.Topics.Tasks),
 		owned:    map[int32]*task{},
+		beyond:   map[int32]map[string][]int32{},
 		wake:     func() {},
 	}
 }
@@ -74,6 +81,7 @@ func (t *tasks) assigned(_ context.Context, cl *kgo.Client, partitions map[strin
 	defer t.mu.Unlock()
 	t.placed = true
 	defer t.wakeUp()
+	defer t.holdBeyond(cl, partitions)
 	if len(numbers) == 0 {
 		return
 	}
@@ -84,6 +92,7 @@ func (t *tasks) assigned(_ context.Context, cl *kgo.Client, partitions map[strin
 	})
 	for _, number := range numbers {
 		cl.PauseFetchPartitions(t.o.partitions(number))
+		cl.PauseFetchPartitions(t.beyond[number])
 		ctx, cancel := context.WithCancel(t.ctx)
 		task := &task{number: number, cancel: cancel, done: make(chan struct{})}
 		t.owned[number] = task
@@ -111,6 +120,7 @@ func (t *tasks) assigned(_ context.Context, cl *kgo.Client, partitions map[strin
 // the apply of its batch.
 func (t *tasks) revoked(_ context.Context, _ *kgo.Client, partitions map[string][]int32) {
 	t.drop(partitions[t.o.Topics.Inbox.Name])
+	t.dropBeyond(partitions)
 	t.wakeUp()
 }
 
@@ -164,7 +174,41 @@ func (t *tasks) resumeTask(s *seat, r restored) error {
 	r.task.ready = true
 	t.resumed = append(t.resumed, r.task)
 	s.consumer.ResumeFetchPartitions(t.o.partitions(r.task.number))
+	s.consumer.ResumeFetchPartitions(t.beyond[r.task.number])
 	return nil
+}
+
+// holdBeyond pauses partitions beyond the tasks until the task is restored that they
+// go with: by its definitions they are read.
+func (t *tasks) holdBeyond(cl *kgo.Client, partitions map[string][]int32) {
+	for topic, numbers := range partitions {
+		for _, number := range numbers {
+			if number < t.o.Topics.Tasks {
+				continue
+			}
+			with := number % t.o.Topics.Tasks
+			if t.beyond[with] == nil {
+				t.beyond[with] = map[string][]int32{}
+			}
+			t.beyond[with][topic] = append(t.beyond[with][topic], number)
+			if task := t.owned[with]; task == nil || !task.ready {
+				cl.PauseFetchPartitions(map[string][]int32{topic: {number}})
+			} else {
+				cl.ResumeFetchPartitions(map[string][]int32{topic: {number}}) // it may have been here before
+			}
+		}
+	}
+}
+
+// dropBeyond forgets partitions beyond the tasks that go.
+func (t *tasks) dropBeyond(partitions map[string][]int32) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for topic, numbers := range partitions {
+		for _, of := range t.beyond {
+			of[topic] = slices.DeleteFunc(of[topic], func(n int32) bool { return slices.Contains(numbers, n) })
+		}
+	}
 }
 
 // takeResumed returns the tasks that have been resumed since the last time.
@@ -237,6 +281,7 @@ func (t *tasks) forget() {
 	t.mu.Lock()
 	numbers := slices.Collect(maps.Keys(t.owned))
 	t.placed = false
+	clear(t.beyond)
 	t.mu.Unlock()
 	t.drop(numbers)
 }

@@ -2,10 +2,14 @@ package processor
 
 import (
 	"errors"
+	"slices"
+	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"traitstream/impression"
@@ -67,5 +71,54 @@ func TestGenerationFences(t *testing.T) {
 		if unknown.Hits() == 0 {
 			t.Error("nobody has looked for dead members")
 		}
+	})
+}
+
+// So it does where nothing was read: a tick that an expelled member was about to
+// commit goes with its transaction.
+func TestTickIsFenced(t *testing.T) {
+	inBubble(t, expiryYAML, nil, func(b *bubble) {
+		for key, err := range map[kmsg.Key]*kerr.Error{
+			kmsg.DescribeGroups: kerr.GroupAuthorizationFailed, // nobody knows of dead members, to fence them
+			kmsg.DeleteRecords:  kerr.TopicAuthorizationFailed, // the inbox is not emptied
+		} {
+			b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: err, Count: -1})
+		}
+		var stand atomic.Bool
+		var written []time.Time
+		met, goOn := make(chan struct{}), make(chan struct{})
+		p := b.start(b.t.TempDir(), func(p *process) {
+			p.o.at = func(n int, at boundary) error {
+				if at != flushed || !stand.CompareAndSwap(true, false) {
+					return nil
+				}
+				for _, r := range p.workers[n].out.records {
+					written = append(written, r.Timestamp)
+				}
+				close(met)
+				<-goOn
+				return nil
+			}
+		})
+		b.put(b.live("u", "f", "on", 0))
+		b.pass(20 * time.Second)
+		stand.Store(true)
+		<-met
+		if len(written) != 1 {
+			b.t.Fatalf("the transaction has %d records, want one tick", len(written))
+		}
+		q := b.start(b.t.TempDir(), nil)
+		if err := q.leave(b.t.Context(), p.o.Instance.held); err != nil {
+			b.t.Error(err)
+		}
+		until(b.t, "another worker has the task", func() bool { return q.workers[0].tasks.owns(0) != nil })
+		close(goOn)
+		b.pass(time.Second)
+		inbox := b.read(b.topics.Inbox)[0]
+		if len(inbox) == 0 || slices.ContainsFunc(inbox, func(r *kgo.Record) bool { return r.Timestamp.Equal(written[0]) }) {
+			b.t.Errorf("of %d records in the inbox one is the tick of the expelled worker", len(inbox))
+		}
+		b.settle()
+		b.check(b.dirs...)
 	})
 }

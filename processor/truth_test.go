@@ -72,6 +72,9 @@ func (b *bubble) truth() truth {
 		_, sure := out.Traits[key]
 		out.unsure[key] = !sure
 	}
+	if out.removes = out.removes || b.defs != nil; b.defs != nil {
+		homes = nil
+	}
 	for user, places := range homes {
 		for place := range places {
 			out.steady[user] = !removed.mentions(user) && len(places) == 1 && kafka.Partition([]byte(user), b.topics.Tasks) == place.Partition
@@ -83,8 +86,11 @@ func (b *bubble) truth() truth {
 
 // runWithin is run of what was not removed.
 func (b *bubble) runWithin(removed removedUsers, records []oracle.Record) oracle.Result {
-	defs := bubbleDefinitions()
-	defs[0].ExpireAfter = b.cfg.Traits[0].ExpireAfter
+	defs := b.defs
+	if defs == nil {
+		defs = bubbleDefinitions()
+		defs[0].ExpireAfter = b.cfg.Traits[0].ExpireAfter
+	}
 	return oracle.RunWithin(removed.Removed, bubbleSources(), defs, 10*time.Minute, records)
 }
 

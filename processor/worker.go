@@ -53,6 +53,11 @@ type worker struct {
 	leastExpiry time.Duration // after which the first traits expire; 0: none do
 	swept, kept time.Time     // when stale traits and old markers were last looked for
 	stale       trait.Record  // for that
+	replays     *replays
+	// plans are by which definitions tasks are computed, other than those that the
+	// process has begun with.
+	plans   map[int32]*plan
+	scratch []byte
 	// unstored are the tasks of which something waits for the store, until storeBy.
 	unstored map[int32]*task
 	storeBy  time.Time
@@ -99,6 +104,8 @@ func (w *worker) renew() {
 	w.tally, w.state = newTally(), w.o.Store.NewOverlay()
 	w.out = newOutbox(w.o, w.tally, w.out)
 	w.in = newIntake(w.o, w.tally, w.out, w.state)
+	w.replays, w.plans = newReplays(), map[int32]*plan{}
+	w.in.shares, w.in.plans = w.replays.shares, w.plans
 }
 
 // run loops until stop ends or an error comes that new clients can't mend. The
@@ -132,6 +139,7 @@ func (w *worker) sit(stop, hard context.Context, failures *int) error {
 	defer w.starts.Store(nil)
 	defer w.tasks.forget()
 	defer s.close()
+	defer w.replays.close()
 	for stop.Err() == nil || len(w.marks.segments) > 0 {
 		w.beat.Store(time.Now().UnixNano())
 		committed, err := w.turn(stop, hard)

@@ -4,7 +4,6 @@ import (
 	"encoding/hex"
 
 	"github.com/go-json-experiment/json/jsontext"
-	hamba "github.com/hamba/avro/v2"
 
 	"traitstream/schemas/avro"
 	"traitstream/trait"
@@ -12,15 +11,19 @@ import (
 
 // ChangeWriter writes records of the traits topic, in JSON or Avro. It is not
 // safe for concurrent use.
+//
+// Avro's binary encoding of these two schemas is a row of strings and numbers. It
+// is written here and not by a library: those call methods by name, for which the
+// linker keeps all methods of the program. The tests hold it to what hamba/avro
+// writes by the same schemas.
 type ChangeWriter struct {
 	avro *Avro // nil: JSON
-	w    *hamba.Writer
 	text []byte
 }
 
 // NewChangeWriter returns a writer of Avro, or of JSON where a is nil.
 func NewChangeWriter(a *Avro) *ChangeWriter {
-	return &ChangeWriter{avro: a, w: hamba.NewWriter(nil, 512), text: make([]byte, 0, 64)} // an empty text is not nil
+	return &ChangeWriter{avro: a, text: make([]byte, 0, 64)} // an empty text is not nil
 }
 
 // Append is AppendChange in the writer's format.
@@ -31,11 +34,9 @@ func (w *ChangeWriter) Append(text []byte, k trait.Key, e *trait.Emission, id [1
 	start := len(text)
 	text = avro.AppendPrefix(text, w.avro.key)
 	body := len(text)
-	w.w.Reset(nil)
-	w.w.WriteString(k.Identity.String())
-	w.w.WriteBytes(k.User)
-	w.w.WriteBytes(k.Trait)
-	text = append(text, w.w.Buffer()...)
+	text = avro.AppendString(text, k.Identity.String())
+	text = avro.AppendString(text, k.User)
+	text = avro.AppendString(text, k.Trait)
 	key := len(text)
 	if e.Value == nil {
 		text = hex.AppendEncode(text, id[:])
@@ -45,60 +46,49 @@ func (w *ChangeWriter) Append(text []byte, k trait.Key, e *trait.Emission, id [1
 	}
 	text = avro.AppendPrefix(text, w.avro.value)
 	text = append(text, text[body:key]...) // a value begins with the key's fields
-	value := len(text)
-	end := value + w.facts(e, id)
-	text = append(text, w.w.Buffer()...)
+	text, end := w.appendFacts(text, e, id)
 	return text, ChangeRecord{
 		Key: part(text, start, key), Value: part(text, key, len(text)), ID: part(text, end-hex.EncodedLen(len(id)), end),
 	}
 }
 
-// facts writes the fields after those of the key, in the schema's order, and
-// returns where the change id ends among them.
-func (w *ChangeWriter) facts(e *trait.Emission, id [16]byte) (idEnd int) {
-	w.w.Reset(nil)
-	w.w.WriteBytes(w.plain(e.Value))
-	w.optional(w.plain(e.Previous))
-	w.w.WriteLong(e.SeenAt)
-	w.w.WriteBytes(e.Facts.Flag)
-	w.optional(e.Facts.Environment)
-	w.optional(e.Facts.Label)
-	w.w.WriteLong(e.Version)
-	w.w.WriteString(e.Facts.Definition)
-	w.text = hex.AppendEncode(w.text[:0], id[:])
-	w.w.WriteBytes(w.text)
-	idEnd = w.w.Buffered()
-	w.place(&e.Facts.Place)
-	w.w.WriteString(jsonType(e.Value))
+// appendFacts appends the fields after those of the key, in the schema's order,
+// and tells where the change id ends among them.
+func (w *ChangeWriter) appendFacts(dst []byte, e *trait.Emission, id [16]byte) (_ []byte, idEnd int) {
+	dst = avro.AppendString(dst, w.plain(e.Value))
+	dst = appendNullable(dst, w.plain(e.Previous))
+	dst = avro.AppendLong(dst, e.SeenAt)
+	dst = avro.AppendString(dst, e.Facts.Flag)
+	dst = appendNullable(dst, e.Facts.Environment)
+	dst = appendNullable(dst, e.Facts.Label)
+	dst = avro.AppendLong(dst, e.Version)
+	dst = avro.AppendString(dst, e.Facts.Definition)
+	dst = hex.AppendEncode(avro.AppendLong(dst, int64(hex.EncodedLen(len(id)))), id[:])
+	idEnd = len(dst)
+	dst = appendPlace(dst, &e.Facts.Place)
+	dst = avro.AppendString(dst, jsonType(e.Value))
 	if e.Previous == nil {
-		w.optional(nil)
-		return idEnd
+		return appendNullable(dst, nil), idEnd
 	}
-	w.w.WriteLong(1)
-	w.w.WriteString(jsonType(e.Previous))
-	return idEnd
+	return avro.AppendString(avro.AppendLong(dst, 1), jsonType(e.Previous)), idEnd
 }
 
-func (w *ChangeWriter) place(p *trait.Place) {
-	w.w.WriteString(p.Topic)
-	w.w.WriteInt(p.Partition)
-	w.w.WriteLong(p.Offset)
+func appendPlace(dst []byte, p *trait.Place) []byte {
+	dst = avro.AppendString(dst, p.Topic)
+	dst = avro.AppendLong(dst, int64(p.Partition))
+	dst = avro.AppendLong(dst, p.Offset)
 	if p.Index < 0 {
-		w.w.WriteLong(0)
-		return
+		return avro.AppendLong(dst, 0)
 	}
-	w.w.WriteLong(1)
-	w.w.WriteInt(p.Index)
+	return avro.AppendLong(avro.AppendLong(dst, 1), int64(p.Index))
 }
 
-// optional writes a union of null and string.
-func (w *ChangeWriter) optional(text []byte) {
+// appendNullable appends a union of null and string.
+func appendNullable(dst, text []byte) []byte {
 	if text == nil {
-		w.w.WriteLong(0)
-		return
+		return avro.AppendLong(dst, 0)
 	}
-	w.w.WriteLong(1)
-	w.w.WriteBytes(text)
+	return avro.AppendString(avro.AppendLong(dst, 1), text)
 }
 
 // plain returns the text of a value: of a string what it says, of all else its

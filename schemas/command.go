@@ -13,6 +13,8 @@ const (
 	headerIdentity = "traitstream.identity" // of the user that is forgotten, who is the record's key
 	headerTrait    = "traitstream.trait"    // the one that is forgotten; left out for all of them
 	headerTime     = "traitstream.time"     // of a tick, ms since 1970
+	// headerGeneration is that of the definitions, of a Define, Switch or Undefine.
+	headerGeneration = "traitstream.generation"
 )
 
 // CommandKind tells what a command in the inbox asks for.
@@ -22,7 +24,22 @@ type CommandKind string
 const (
 	Forget CommandKind = "forget" // a user's traits, or one of them
 	Tick   CommandKind = "tick"   // of a task's clock
+	// Define has a task compute other definitions beside those in force, Switch go over
+	// to them, Undefine give them up.
+	Define   CommandKind = "define"
+	Switch   CommandKind = "switch"
+	Undefine CommandKind = "undefine"
 )
+
+// defines tells whether a command is one about definitions.
+func (k CommandKind) defines() bool { return k == Define || k == Switch || k == Undefine }
+
+// IsDefining tells whether the headers of an inbox record are those of a command
+// about definitions.
+func IsDefining(headers []Header) bool {
+	headers = lastInboxHeaders(headers)
+	return len(headers) > 0 && CommandKind(headers[0].Value).defines()
+}
 
 // Command is what an inbox record asks of its task. The user of a Forget is the
 // record's key.
@@ -31,6 +48,8 @@ type Command struct {
 	Identity impression.Identity // of a Forget
 	Trait    []byte              // of a Forget; nil: all
 	Time     int64               // of a Tick, ms since 1970
+	// Generation is that of the definitions, of a Define, Switch or Undefine.
+	Generation uint32
 }
 
 // Headers returns those of the inbox record that carries the command.
@@ -38,6 +57,9 @@ func (c Command) Headers() []Header {
 	headers := []Header{text(headerKind, string(c.Kind))}
 	if c.Kind == Tick {
 		return append(headers, integer(headerTime, c.Time))
+	}
+	if c.Kind.defines() {
+		return append(headers, integer(headerGeneration, int64(c.Generation)))
 	}
 	headers = append(headers, text(headerIdentity, c.Identity.String()))
 	if c.Trait != nil {
@@ -55,7 +77,7 @@ func ParseCommand(headers []Header) (Command, error) {
 		return Command{}, errors.New("an inbox record has no header " + headerKind)
 	}
 	c := Command{Kind: CommandKind(headers[0].Value), Time: -1}
-	if c.Kind != Forget && c.Kind != Tick {
+	if c.Kind != Forget && c.Kind != Tick && !c.Kind.defines() {
 		return Command{}, &KindError{Kind: string(c.Kind)}
 	}
 	for _, h := range headers[1:] {
@@ -69,6 +91,10 @@ func ParseCommand(headers []Header) (Command, error) {
 			}
 		case headerTime:
 			c.Time, err = natural(string(h.Value), 64)
+		case headerGeneration:
+			var n int64
+			n, err = natural(string(h.Value), 33)
+			c.Generation = uint32(n)
 		}
 		if err != nil {
 			return Command{}, fmt.Errorf("reading inbox header %s: %w", h.Key, err)
@@ -77,6 +103,8 @@ func ParseCommand(headers []Header) (Command, error) {
 	switch {
 	case c.Kind == Tick && c.Time < 0:
 		return Command{}, errors.New("a tick in the inbox has no time")
+	case c.Kind.defines() && c.Generation == 0:
+		return Command{}, errors.New("a command in the inbox tells no generation of the definitions")
 	case c.Kind == Forget && c.Identity == 0:
 		return Command{}, errors.New("a command in the inbox does not tell the identity")
 	}

@@ -14,3 +14,16 @@ func ControlKey(kind, name string) []byte {
 	}
 	return key
 }
+
+// rulesKind is the kind of a record that has the text of some rules.
+const rulesKind = "rules"
+
+// RulesKey returns the key of the text of some rules in the control topic, by their
+// hash.
+func RulesKey(hash string) []byte { return ControlKey(rulesKind, hash) }
+
+// IsRulesKey tells whether a key of the control topic is that of some rules' text.
+func IsRulesKey(key []byte) bool {
+	k, ok := parseControlKey(key)
+	return ok && k.Kind == rulesKind
+}

@@ -13,6 +13,9 @@ const (
 	HeaderReason   = "traitstream.reason" // forgotten, expired, definition_removed or not_served
 )
 
+// HeaderReplay marks a change that a replay job has sent again: the job.
+const HeaderReplay = headerJob
+
 // Headers of dead letters, beside those that the source record had.
 const (
 	HeaderErrorTopic     = "__traitstream.errors.topic"

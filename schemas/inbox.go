@@ -17,6 +17,8 @@ const (
 	headerOffset    = "traitstream.source.offset"
 	headerIndex     = "traitstream.source.index"     // left out where the record held one element
 	headerTimestamp = "traitstream.source.timestamp" // ms since 1970, left out where there was none
+	headerJob       = "traitstream.replay"           // the job that has read it again; left out of what is live
+	headerQuiet     = "traitstream.replay.quiet"     // "true" where the job sends nothing
 )
 
 const kindImpression = "impression"
@@ -39,10 +41,35 @@ func InboxHeaders(p trait.Place) []Header {
 	return headers
 }
 
-// IsInboxHeader tells whether a header is one that InboxHeaders adds.
+// ReplayHeaders returns the headers that an impression has behind those of
+// InboxHeaders where a job has read it again.
+func ReplayHeaders(job string, quiet bool) []Header {
+	headers := []Header{text(headerJob, job)}
+	if quiet {
+		headers = append(headers, text(headerQuiet, "true"))
+	}
+	return headers
+}
+
+// ParseReplayHeaders returns the job that has read a forwarded impression again,
+// empty where it was read for the first time, and whether that is to send nothing.
+func ParseReplayHeaders(headers []Header) (job string, quiet bool) {
+	for _, h := range lastInboxHeaders(headers) {
+		switch h.Key {
+		case headerJob:
+			job = string(h.Value)
+		case headerQuiet:
+			quiet = string(h.Value) == "true"
+		}
+	}
+	return job, quiet
+}
+
+// IsInboxHeader tells whether a header is one that InboxHeaders or ReplayHeaders
+// adds.
 func IsInboxHeader(name string) bool {
 	switch name {
-	case headerKind, headerTopic, headerPartition, headerOffset, headerIndex, headerTimestamp:
+	case headerKind, headerTopic, headerPartition, headerOffset, headerIndex, headerTimestamp, headerJob, headerQuiet:
 		return true
 	}
 	return false

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"reflect"
+	"strings"
 	"testing"
 
 	hamba "github.com/hamba/avro/v2"
@@ -74,6 +75,20 @@ func event(t *rapid.T) (inJSON, inAvro []byte) {
 
 // untimed takes numbers for times too.
 var untimed = hamba.Config{}.Freeze()
+
+// Names that Avro does not allow, and producers have, are no reason to refuse a
+// source.
+func TestAvroSourceOfAnyNamespace(t *testing.T) {
+	schema := strings.Replace(webhookAvro, `"name":"Webhook"`, `"name":"web-hook","namespace":"com.acme.my-app"`, 1)
+	rapid.Check(t, func(t *rapid.T) {
+		_, value := event(t)
+		want, err := NewDecoder(avroSource(), sourceFilter, registered(webhookAvro)).Decode(nil, value, nil)
+		got, failed := NewDecoder(avroSource(), sourceFilter, registered(schema)).Decode(nil, value, nil)
+		if err != nil || failed != nil || !reflect.DeepEqual(got, want) {
+			t.Fatalf("%+v, %v is not %+v, %v", got, failed, want, err)
+		}
+	})
+}
 
 // A source in Avro says what the same says in JSON, and a record that is refused
 // is refused with its own bytes.

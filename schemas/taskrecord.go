@@ -18,6 +18,8 @@ const (
 	forgottenUser  = FirstTaskKey     // then a marker's id
 	forgottenTrait = FirstTaskKey + 1 // then a marker's id
 	clockKey       = FirstTaskKey + 2 // alone
+	jobKey         = FirstTaskKey + 3 // then a replay job's id
+	definitionsKey = FirstTaskKey + 4 // alone
 )
 
 const taskRecordVersion = 1
@@ -124,6 +126,14 @@ func CheckTaskRecord(key, value []byte) (err error) {
 	}
 	if IsClockKey(key) {
 		_, err = DecodeClock(value)
+		return err
+	}
+	if _, ok := ParseJobKey(key); ok {
+		_, err = DecodeJobProgress(value)
+		return err
+	}
+	if IsDefinitionsKey(key) {
+		_, err = DecodeTaskDefinitions(value)
 		return err
 	}
 	return errStateKey

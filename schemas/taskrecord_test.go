@@ -107,6 +107,8 @@ func TestNewerTaskRecords(t *testing.T) {
 
 func FuzzTaskRecord(f *testing.F) {
 	f.Add(ClockKey(), AppendClock(nil, 1))
+	f.Add(AppendJobKey(nil, "j"), AppendJobProgress(nil, &JobProgress{Next: []int64{1}}))
+	f.Add(DefinitionsKey(), AppendTaskDefinitions(nil, &TaskDefinitions{Generation: 1, Phase: Shadowing, Next: 2}))
 	f.Add(AppendMarkerKey(nil, MarkerKey{}), AppendMarker(nil, Marker{Until: 2, At: 1}))
 	f.Fuzz(func(t *testing.T, key, value []byte) {
 		_ = UserPart(key)
@@ -127,6 +129,7 @@ func TestCommandsRoundTrip(t *testing.T) {
 		{Kind: Tick, Time: 0}, {Kind: Tick, Time: 1772446530123},
 		{Kind: Forget, Identity: impression.User, Time: -1},
 		{Kind: Forget, Identity: impression.Anonymous, Trait: []byte("t"), Time: -1},
+		{Kind: Define, Generation: 1, Time: -1}, {Kind: Switch, Generation: 1 << 31, Time: -1}, {Kind: Undefine, Generation: 1<<32 - 1, Time: -1},
 	} {
 		got, err := ParseCommand(append([]Header{{Key: headerKind, Value: []byte("of the source")}}, c.Headers()...))
 		if err != nil || fmt.Sprint(got) != fmt.Sprint(c) {
@@ -144,6 +147,7 @@ func TestCommandErrors(t *testing.T) {
 	for _, bad := range [][]Header{
 		nil, {kind("tick")}, {kind("tick"), {Key: headerTime, Value: []byte("-1")}}, {kind("tick"), {Key: headerTime, Value: []byte("x")}},
 		{kind("forget"), {Key: headerIdentity, Value: []byte("user")}, {Key: headerTrait}},
+		{kind("define")}, {kind("switch"), {Key: headerGeneration, Value: []byte("4294967296")}}, {kind("undefine"), {Key: headerGeneration, Value: []byte("x")}},
 		{kind("forget")}, {kind("forget"), {Key: headerIdentity, Value: []byte("somebody")}},
 	} {
 		if c, err := ParseCommand(bad); err == nil {
@@ -151,7 +155,7 @@ func TestCommandErrors(t *testing.T) {
 		}
 	}
 	var newer *KindError
-	if _, err := ParseCommand([]Header{kind("switch")}); !errors.As(err, &newer) || newer.Kind != "switch" {
+	if _, err := ParseCommand([]Header{kind("later")}); !errors.As(err, &newer) || newer.Kind != "later" {
 		t.Errorf("the error is %v", err)
 	}
 }
@@ -159,6 +163,7 @@ func TestCommandErrors(t *testing.T) {
 func FuzzParseCommand(f *testing.F) {
 	f.Add("forget", headerIdentity, "user")
 	f.Add("tick", headerTime, "17")
+	f.Add("define", headerGeneration, "3")
 	f.Fuzz(func(t *testing.T, kind, name, value string) {
 		c, err := ParseCommand([]Header{text(headerKind, kind), text(name, value)})
 		if err != nil {

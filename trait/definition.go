@@ -77,6 +77,7 @@ func (e *DefinitionError) Unwrap() error { return e.Err }
 type rule struct {
 	Definition
 	value reference
+	fresh bool // in a Change, it is new
 }
 
 // values returns what a fact that is text may be in impressions that the rule

@@ -12,6 +12,7 @@ type Match struct {
 	Definition *Definition
 	Trait      []byte // the trait's name
 	Value      []byte // compact JSON; nil is none: not served, under Clear
+	New        bool   // in a Change, its definition is new
 
 	noted *noted // of a match that is remembered
 }
@@ -29,6 +30,7 @@ const (
 // Matcher holds definitions against impressions. It serves one goroutine.
 type Matcher struct {
 	rules   []rule
+	apart   bool
 	arena   []byte // of names and values, until Reset
 	scratch []byte // of the fact at hand
 	memo    *memo  // nil where the rules look at more than it remembers
@@ -36,7 +38,7 @@ type Matcher struct {
 
 // NewMatcher returns a matcher over the set.
 func (s *Set) NewMatcher() *Matcher {
-	m := &Matcher{rules: s.rules}
+	m := &Matcher{rules: s.rules, apart: s.apart}
 	if s.remembers() {
 		m.memo = newMemo()
 	}
@@ -52,7 +54,8 @@ func (m *Matcher) Reset() {
 }
 
 // Match appends to dst the traits that the impression feeds, each name once.
-// The slices of a match stay valid until Reset. Once warm it does not allocate.
+// Of a Change's Both, the verdict is that of the old definitions, and those that are
+// new come last. The slices of a match stay valid until Reset. Once warm it does not allocate.
 func (m *Matcher) Match(dst []Match, imp *impression.Impression) ([]Match, Verdict) {
 	if m.memo == nil {
 		return m.match(dst, imp)
@@ -76,12 +79,12 @@ func (m *Matcher) match(dst []Match, imp *impression.Impression) ([]Match, Verdi
 		if !m.wants(r, imp) {
 			continue
 		}
-		mark := len(m.arena)
+		mark, apart := len(m.arena), m.apart && r.fresh
 		name, value, ok := m.yield(r, imp)
 		ignored := !served && r.NotServed == Ignore
-		if !ok || ignored || yielded(dst[first:], name) {
+		if !ok || ignored || m.yielded(dst[first:], name, r.fresh) {
 			m.arena = m.arena[:mark]
-			if ok && ignored {
+			if ok && ignored && !apart {
 				verdict = max(verdict, NotServed)
 			}
 			continue
@@ -89,17 +92,19 @@ func (m *Matcher) match(dst []Match, imp *impression.Impression) ([]Match, Verdi
 		if !served && r.NotServed == Clear {
 			value = nil
 		}
-		dst = append(dst, Match{Definition: &r.Definition, Trait: name, Value: value})
-		verdict = Matched
+		dst = append(dst, Match{Definition: &r.Definition, Trait: name, Value: value, New: r.fresh})
+		if !apart {
+			verdict = Matched
+		}
 	}
 	return dst, verdict
 }
 
 // yielded tells whether an earlier definition gave the name already. The two
 // agree on all that counts: NewSet sees to it.
-func yielded(matches []Match, name []byte) bool {
+func (m *Matcher) yielded(matches []Match, name []byte, fresh bool) bool {
 	for i := range matches {
-		if bytes.Equal(matches[i].Trait, name) {
+		if bytes.Equal(matches[i].Trait, name) && (!m.apart || matches[i].New == fresh) {
 			return true
 		}
 	}

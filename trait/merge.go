@@ -80,3 +80,16 @@ func (rec *Record) Merge(app string, k Key, in Register, facts Facts, generation
 	*last = next
 	return outcome
 }
+
+// See merges what was seen into the record like Merge, but sends nothing: what is
+// to be sent goes with the next impression that is merged.
+func (rec *Record) See(in Register) Outcome {
+	switch in.Compare(rec.Seen) {
+	case 0:
+		return Duplicate
+	case -1:
+		return Late
+	}
+	rec.Seen = in
+	return Same
+}

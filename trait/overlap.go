@@ -1,6 +1,9 @@
 package trait
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // maxNames bounds the names of a rule that are listed.
 const maxNames = 256
@@ -39,4 +42,28 @@ func listNames(r *rule) ([]string, bool) {
 		names = longer
 	}
 	return names, true
+}
+
+// canYield tells whether some impression may get a name from the rule.
+func (r *rule) canYield(name string) bool {
+	ends := map[int]bool{0: true} // of what the parts so far can stand for
+	for _, part := range r.Name.parts {
+		texts, limited := []string{part.text}, true
+		if part.fact != noFact {
+			texts, limited = r.values(part.fact)
+		}
+		next := map[int]bool{}
+		for at := range ends {
+			for _, text := range texts {
+				if text != "" && strings.HasPrefix(name[at:], text) {
+					next[at+len(text)] = true
+				}
+			}
+			for end := at + 1; !limited && end <= len(name); end++ {
+				next[end] = true
+			}
+		}
+		ends = next
+	}
+	return ends[len(name)]
 }

@@ -6,6 +6,8 @@ import "crypto/sha256"
 const (
 	Forgotten = "forgotten" // by a command
 	Expired   = "expired"   // not seen for as long as the definition says
+	// DefinitionRemoved: the definition is gone that fed it.
+	DefinitionRemoved = "definition_removed"
 )
 
 // Removal returns the emission that takes away a record's value, for a reason and

@@ -16,6 +16,7 @@ type Set struct {
 	rules  []rule
 	filter impression.Filter
 	hash   [32]byte
+	apart  bool // what is new and what is not yield names each for themselves
 }
 
 // NewSet compiles definitions. Their order counts where two yield the same
@@ -119,8 +120,8 @@ func (s *Set) Filter() impression.Filter { return s.filter }
 
 // Hash identifies what the definitions compute: it is the same for the same
 // names, events, properties, conditions and policies in the same order,
-// whatever the descriptions and the order of conditions; and when traits expire,
-// which holds for those that are there as well.
+// whatever the descriptions and the order of conditions. When traits expire is not
+// in it: that holds at once for those that are there as well.
 func (s *Set) Hash() [32]byte { return s.hash }
 
 func newFilter(rules []rule) impression.Filter {
@@ -182,23 +183,25 @@ func (s *Set) LeastExpiry() (least time.Duration) {
 	return least
 }
 
-// ExpireAfter returns after how long a trait expires, by the text of the name of
-// the definition that fed it last; 0: never. A trait of which nothing was ever sent
-// tells no definition: it goes with the last one that could have fed it.
-func (s *Set) ExpireAfter(rec *Record) time.Duration {
-	most := time.Duration(0)
+// ExpireAfter returns after how long a trait of a name expires, by the text of the
+// name of the definition that fed it last; 0: never. Where nothing was ever sent of
+// it, or that definition is gone, it goes with the last of those that can yield its
+// name: what has expired must be refused by each of them.
+func (s *Set) ExpireAfter(name []byte, rec *Record) time.Duration {
 	for i := range s.rules {
-		r := &s.rules[i]
-		if rec.Emitted.Sent && r.Name.text == rec.Emitted.Facts.Definition {
+		if r := &s.rules[i]; rec.Emitted.Sent && r.Name.text == rec.Emitted.Facts.Definition {
 			return r.ExpireAfter
 		}
-		if !rec.Emitted.Sent && r.ExpireAfter == 0 {
-			return 0
-		}
-		most = max(most, r.ExpireAfter)
 	}
-	if rec.Emitted.Sent {
-		return 0 // its definition is gone
+	most := time.Duration(0)
+	for i := range s.rules {
+		switch r := &s.rules[i]; {
+		case !r.canYield(string(name)):
+		case r.ExpireAfter == 0:
+			return 0
+		default:
+			most = max(most, r.ExpireAfter)
+		}
 	}
 	return most
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 func set(t testing.TB, defs ...Definition) *Set {
@@ -138,11 +139,11 @@ func TestHash(t *testing.T) {
 	base := Definition{Name: name(t, "{split}"), Where: []Condition{a, b}, Any: [][]Condition{{a}, {b, a}}}
 	same := Definition{
 		Name: name(t, "{split}"), Description: "words", Event: "get_treatment", Property: "treatment",
-		Where: []Condition{condition(t, "label", "one_of", "y", "x"), a}, Any: [][]Condition{{a, b}, {a}},
+		Where: []Condition{condition(t, "label", "one_of", "y", "x"), a}, Any: [][]Condition{{a, b}, {a}}, ExpireAfter: time.Hour,
 	}
 	want := set(t, base).Hash()
 	if set(t, same).Hash() != want {
-		t.Error("the hash depends on the description, or on the order of conditions")
+		t.Error("the hash depends on the description, on the order of conditions, or on when traits expire")
 	}
 	for i, change := range []func(*Definition){
 		func(d *Definition) { d.Name = name(t, "{split}x") },
@@ -168,5 +169,48 @@ func TestHash(t *testing.T) {
 	}
 	if set(t).Hash() == [32]byte{} {
 		t.Error("no definitions have no hash")
+	}
+}
+
+// A trait expires by the definition that fed it last. Where that is gone or not
+// known, it goes with the last of those that can yield its name.
+func TestExpireAfter(t *testing.T) {
+	const day = 24 * time.Hour
+	flags := func(names ...string) []Condition { return []Condition{condition(t, "split", "one_of", names...)} }
+	all := set(t,
+		Definition{Name: name(t, "{split}"), ExpireAfter: day},
+		Definition{Name: name(t, "{split}_{environmentName}"), ExpireAfter: 2 * day},
+		Definition{Name: name(t, "plan_{split}"), Where: flags("a", "b_x"), ExpireAfter: 3 * day},
+		Definition{Name: name(t, "kept_{split}"), Where: flags("a")},
+	)
+	strict := set(t, Definition{Name: name(t, "plan_{split}"), Where: flags("a", "b"), ExpireAfter: day})
+	for _, c := range []struct {
+		set              *Set
+		name, definition string // empty: nothing was sent
+		want             time.Duration
+	}{
+		{all, "f", "{split}", day},
+		{all, "kept_a", "{split}", day},
+		{all, "f", "kept_{split}", 0},
+		{all, "f", "gone", day},
+		{all, "f", "", day},
+		{all, "f_Production", "gone", 2 * day},
+		{all, "_Production", "gone", day},
+		{all, "f_", "gone", day},
+		{all, "plan_a", "gone", 3 * day},
+		{all, "plan_b_x", "", 3 * day},
+		{all, "plan_b", "", 2 * day},
+		{all, "kept_a", "gone", 0},
+		{all, "kept_a", "", 0},
+		{all, "kept_b", "", 2 * day},
+		{strict, "plan_a", "gone", day},
+		{strict, "plan_c", "gone", 0},
+		{strict, "plan_", "gone", 0},
+		{strict, "plan_ab", "", 0},
+	} {
+		rec := Record{Emitted: Emission{Sent: c.definition != "", Facts: Facts{Definition: c.definition}}}
+		if got := c.set.ExpireAfter([]byte(c.name), &rec); got != c.want {
+			t.Errorf("%s of definition %q expires after %s, want %s", c.name, c.definition, got, c.want)
+		}
 	}
 }

@@ -85,7 +85,10 @@ func (p *pass) follow(ev *evidence, key trait.Key, r *kgo.Record, value []byte, 
 		known: true, value: string(e.Value), seenAt: e.SeenAt, from: placeOf(&e.Facts.Place), at: r.Offset, id: id,
 		count: last.count + 1, sum: p.chain(last.sum, string(e.Value), placeOf(&e.Facts.Place)),
 		digest:  p.digest(value, e.Reason, id),
-		forGood: e.Reason == trait.Forgotten || e.Reason == trait.Expired,
+		forGood: e.Reason == trait.Forgotten || e.Reason == trait.Expired || e.Reason == trait.DefinitionRemoved, expired: last.expired,
+	}
+	if e.Reason == trait.Expired {
+		ev.sent.expired = r.Timestamp.UnixMilli()
 	}
 	e.Removes = last.id
 	switch {
@@ -102,11 +105,11 @@ func (p *pass) follow(ev *evidence, key trait.Key, r *kgo.Record, value []byte, 
 	return "", ""
 }
 
-// hasID tells whether an id is that of a change. What the changelog says tells
-// up to which generation of the definitions it may be.
+// hasID tells whether an id is that of a change, by the definitions in force or by
+// those of a generation before.
 func (p *pass) hasID(key trait.Key, e *trait.Emission, id [16]byte, ev *evidence) bool {
 	rec := ev.changelog()
-	for e.Generation = rec.Emitted.Generation; ; e.Generation-- {
+	for e.Generation = max(rec.Emitted.Generation, p.o.Generation); ; e.Generation-- {
 		if trait.ChangeID(p.o.Config.App, key, e) == id {
 			return true
 		}

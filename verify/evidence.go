@@ -30,6 +30,7 @@ type evidence struct {
 	unlogged register // the greatest of what is perhaps not
 	away     bool     // some of its impressions count no more
 	stale    bool     // the changelog says what would have expired
+	lapsed   bool     // some have expired by definitions of before alone
 	late     bool     // the changelog says what an impression says, perhaps not the greatest
 	flux     *flux    // what may have been processed; nil: nothing
 	history  history
@@ -67,6 +68,7 @@ type sent struct {
 	id     [16]byte
 	// forGood says that it was removed for another reason than by an impression.
 	forGood bool
+	expired int64  // when it last has, by the task's clock; 0: never
 	digest  uint64 // of the last record
 	count   int    // records
 	sum     uint64 // of all changes

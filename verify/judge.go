@@ -19,7 +19,8 @@ func (p *pass) judge() {
 }
 
 func (p *pass) judgeTrait(key string, ev *evidence) {
-	if ev.record == "" && !ev.sent.known && ev.base == (register{}) && ev.flux == nil && ev.fault == nil {
+	lapsed := ev.lapsed && ev.base == (register{}) && ev.record == ""
+	if ev.record == "" && !ev.sent.known && ev.base == (register{}) && ev.flux == nil && ev.fault == nil && !lapsed {
 		return // nobody says anything of it
 	}
 	p.compared++
@@ -30,6 +31,8 @@ func (p *pass) judgeTrait(key string, ev *evidence) {
 		p.differ(key, *d)
 	case excuse != "":
 		p.unverifiable[excuse]++
+	case lapsed:
+		p.unverifiable[ExpiredBefore]++
 	case ev.moves() && ev.flux.why != "":
 		p.unverifiable[ev.flux.why]++
 	case ev.moves():
@@ -168,10 +171,11 @@ func (p *pass) agrees(key string, ev *evidence, e *trait.Emission) bool {
 	return ev.sent.digest == p.digest(schemas.AppendValue(nil, k, e, id), "", id)
 }
 
-// exact tells whether the changes follow from the impressions to the byte (S12).
+// exact tells whether the changes follow from the impressions to the byte (S12). Those
+// of definitions that came later sum up what was before.
 func (p *pass) exact(ev *evidence) bool {
 	h := &ev.history
-	return h.own != nil && !h.several && ev.flux == nil && !p.cut.lost()
+	return p.o.Generation == 0 && h.own != nil && !h.several && ev.flux == nil && !p.cut.lost()
 }
 
 // strays tells whether changes are not those of a history. Fewer say nothing:

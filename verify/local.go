@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"hash/maphash"
+
+	"traitstream/schemas"
+	"traitstream/trait"
 )
 
 // compareState compares the local state of the pass's tasks with what the
@@ -37,7 +40,7 @@ func (p *pass) compareTask(ctx context.Context, task int32) error {
 		if err != nil {
 			return err
 		}
-		if !p.wants(string(e.Key)) {
+		if !p.wants(string(e.Key)) || isShadow(e.Key) {
 			continue
 		}
 		p.state++
@@ -62,6 +65,13 @@ func (p *pass) compareTask(ctx context.Context, task int32) error {
 		}
 	}
 	return p.compareTaskRecords(task)
+}
+
+// isShadow tells whether a state key is of definitions that are on their way.
+func isShadow(stateKey []byte) bool {
+	key, err := schemas.DecodeStateKey(stateKey)
+	_, _, shadow := trait.Unshadow(key.Trait)
+	return err == nil && shadow
 }
 
 const lacking = "it is in the changelog before the checkpoint of the local state, and not in the state"

@@ -72,6 +72,9 @@ func (p *pass) logged(r *kgo.Record) error {
 		p.misplaced(r, key, task)
 		return nil
 	}
+	if _, _, shadow := trait.Unshadow(key.Trait); shadow {
+		return nil // of definitions that are on their way
+	}
 	ev := p.of(p.shards[r.Partition], r.Key)
 	if ev == nil {
 		return nil

@@ -21,6 +21,9 @@ const (
 	DefinitionGone Reason = "definition_gone"
 	// SourceGone: its source is no longer configured.
 	SourceGone Reason = "source_gone"
+	// ExpiredBefore: it has expired, or may have, by definitions of before, and by
+	// those of now it would not.
+	ExpiredBefore Reason = "expired_before"
 	// Refused: one of its impressions was refused since its change was too large.
 	Refused Reason = "too_large"
 )

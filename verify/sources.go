@@ -151,7 +151,8 @@ func (p *pass) sight(in *input, s oracle.Sighting, timestamp int64) {
 	switch {
 	case shard.forgotten(p.o.Config.App, name, s.SeenAt):
 		ev.away, ev.history.several = true, true
-	case shard.expired(s):
+	case shard.expired(s), p.mayHaveExpired(shard, ev, name, s.SeenAt, s.Definition):
+		ev.lapsed = ev.lapsed || !shard.expired(s)
 		certain := !p.refused[s.Source] && !in.unknown && s.Source.Offset < in.base && (direct || !p.cut.pending[s.Source])
 		ev.addStale(r, certain && p.cut.logged(in, s.Source, direct))
 	case p.refused[s.Source]:

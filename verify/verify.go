@@ -16,6 +16,7 @@ import (
 	"traitstream/schemas"
 	"traitstream/schemas/avro"
 	"traitstream/state"
+	"traitstream/trait"
 )
 
 // DefaultMemory is what a pass keeps of traits where Options do not tell, in
@@ -29,6 +30,8 @@ type Options struct {
 	Client *kgo.Client
 	Store  *state.Store // local state to compare too; may be nil
 	Tasks  []int32      // which to verify; none: all
+	// Generation is that of the configuration's definitions, which are in force.
+	Generation uint32
 	// Avro reads the traits topic; nil: it is in JSON.
 	Avro *schemas.Avro
 	// Schemas finds those of sources in Avro; nil where there is none.
@@ -51,6 +54,10 @@ const (
 // was found until then is true, but not all.
 func Run(ctx context.Context, o Options, found func(Difference) error) (*Report, error) {
 	v := newVerifier(o)
+	var err error
+	if v.former, err = v.formerSets(ctx); err != nil {
+		return nil, err
+	}
 	perPass, err := v.tasksPerPass(ctx)
 	if err != nil {
 		return nil, err
@@ -89,6 +96,7 @@ type verifier struct {
 	o       Options
 	sources map[string]oracle.Source
 	defs    []oracle.Definition
+	former  []*trait.Set // by which traits may have expired
 	ahead   time.Duration
 	readers int
 	seed    maphash.Seed

@@ -85,16 +85,18 @@ func connect(ctx context.Context, cfg *config.Config, more ...kgo.Opt) (*connect
 
 // app is what the processor stands on.
 type app struct {
-	cfg      *config.Config
-	traits   *trait.Set
-	topics   *kafka.Topics
-	store    *state.Store
-	conn     *connection
-	registry *prometheus.Registry
-	log      *slog.Logger
-	instance *processor.Instance
-	avro     *schemas.Avro // how the traits topic is written; nil: in JSON
-	schemas  avro.Lookup
+	cfg        *config.Config
+	traits     *trait.Set // in force, of a generation
+	generation uint32
+	fileHash   string // of the definitions that the configuration has
+	topics     *kafka.Topics
+	store      *state.Store
+	conn       *connection
+	registry   *prometheus.Registry
+	log        *slog.Logger
+	instance   *processor.Instance
+	avro       *schemas.Avro // how the traits topic is written; nil: in JSON
+	schemas    avro.Lookup
 }
 
 // appOptions are how a command wants its app.
@@ -102,6 +104,7 @@ type appOptions struct {
 	create     kafka.Creation
 	inMemory   bool // no state folder
 	resetState bool
+	apply      bool // the configuration's definitions, where others are in force
 	embedded   bool // the broker's memory is this process's too, and has no bound
 }
 
@@ -113,9 +116,6 @@ func newApp(ctx context.Context, cfg *config.Config, log *slog.Logger, o appOpti
 			_ = a.close() // the first error is the one to tell
 		}
 	}()
-	if a.traits, err = trait.NewSet(cfg.Traits); err != nil {
-		return nil, err
-	}
 	if a.conn, err = connect(ctx, cfg); err != nil {
 		return nil, err
 	}
@@ -124,6 +124,9 @@ func newApp(ctx context.Context, cfg *config.Config, log *slog.Logger, o appOpti
 	}
 	for _, w := range a.topics.Warnings {
 		log.Warn(w)
+	}
+	if err := a.useDefinitions(ctx, o.apply || cfg.Definitions.OnChange == config.Apply); err != nil {
+		return nil, err
 	}
 	r, err := newRegistry(cfg.Registry, log)
 	if err != nil {
@@ -169,50 +172,21 @@ func (a *app) openState(ctx context.Context, o appOptions) error {
 	if a.instance, err = processor.OpenInstance(dir); err != nil {
 		return err
 	}
-	return a.checkDefinitions()
-}
-
-// definitionsHash is the name under which the state keeps the hash of the
-// definitions that it was computed with.
-const definitionsHash = "definitions"
-
-// earlierDefinitions is that for the hash of those before them, if they have ever
-// changed.
-const earlierDefinitions = "definitions-before"
-
-// checkDefinitions warns when the definitions have changed since the last run.
-func (a *app) checkDefinitions() error {
-	hash := a.traits.Hash()
-	before, err := a.store.Meta(definitionsHash)
-	if err != nil {
-		return fmt.Errorf("reading state: %w", err)
-	}
-	if string(before) == string(hash[:]) {
-		return nil
-	}
-	if before != nil {
-		a.log.Warn("the definitions have changed since the last run: they hold for impressions read from now on, " +
-			"traits that were computed before stay as they are")
-		if err := a.store.SetMeta(earlierDefinitions, before); err != nil {
-			return fmt.Errorf("writing state: %w", err)
-		}
-	}
-	if err := a.store.SetMeta(definitionsHash, hash[:]); err != nil {
-		return fmt.Errorf("writing state: %w", err)
-	}
 	return nil
 }
 
 // processor returns one over the app, which others reach at an address, if any.
 // More options are of its workers' clients.
 func (a *app) processor(http string, leave bool, more ...kgo.Opt) *processor.Processor {
-	return processor.New(processor.Options{
-		Config: a.cfg, Traits: a.traits, Topics: a.topics, Store: a.store,
+	p := processor.New(processor.Options{
+		Config: a.cfg, Traits: a.traits, Generation: a.generation, Topics: a.topics, Store: a.store,
 		Client: a.conn.client, Connect: append(slices.Clone(a.conn.options), more...),
 		Metrics: processor.NewMetrics(a.registry), Log: a.log,
 		Avro: a.avro, Schemas: a.schemas,
 		Instance: a.instance, HTTP: http, Leave: leave,
 	})
+	a.registry.MustRegister(inForceMetric{a.fileHash, p.InForce})
+	return p
 }
 
 // close closes the state and then the connection.

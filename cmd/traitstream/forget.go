@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"strings"
 	"time"
@@ -200,7 +199,7 @@ func (m *Main) confirm(ctx context.Context, cfg *config.Config, o forgetOptions,
 	if o.yes {
 		return nil
 	}
-	if o.file == "-" || !isTerminal(m.Stdin) || !isTerminal(m.Stderr) {
+	if o.file == "-" {
 		return usage("nobody can be asked whether this is meant: say --yes")
 	}
 	who := fmt.Sprintf("%s %q", o.identity, req.Users[0])
@@ -211,15 +210,7 @@ func (m *Main) confirm(ctx context.Context, cfg *config.Config, o forgetOptions,
 	if o.trait != "" {
 		what = fmt.Sprintf("the trait %q", o.trait)
 	}
-	fmt.Fprintf(m.Stderr, "Remove %s of %s from app %s for good? [y/N] ", what, who, cfg.App)
-	answer, err := bufio.NewReader(m.stdin(ctx)).ReadString('\n')
-	if err != nil && !errors.Is(err, io.EOF) {
-		return err
-	}
-	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
-		return errors.New("nothing was removed")
-	}
-	return nil
+	return m.ask(ctx, fmt.Sprintf("Remove %s of %s from app %s for good?", what, who, cfg.App), false)
 }
 
 // printReceipt prints what was done, and what could not be.

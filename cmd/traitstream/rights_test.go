@@ -39,6 +39,9 @@ func documentedRights(t *testing.T) []right {
 	for _, m := range rightsRow.FindAllStringSubmatch(section, -1) {
 		r := right{word: m[1], kind: m[2], name: m[3], prefix: m[4] != "", warning: strings.Contains(m[5], "warn")}
 		for _, command := range quotedInCode.FindAllStringSubmatch(m[5], -1) {
+			if !slices.Contains(commands, command[1]) {
+				t.Errorf("%s: what becomes of %q is not tested", r, command[1])
+			}
 			r.needed = append(r.needed, command[1])
 		}
 		rights = append(rights, r)

@@ -22,6 +22,7 @@ type runOptions struct {
 	untilCaughtUp  bool
 	leave          bool
 	resetState     bool
+	apply          bool
 }
 
 func (m *Main) runCommand() *cobra.Command {
@@ -46,6 +47,7 @@ func (m *Main) runCommand() *cobra.Command {
 	f.StringVar(&o.embeddedListen, "embedded-listen", "127.0.0.1:9092", "`ADDRESS` of the embedded broker")
 	f.BoolVar(&o.untilCaughtUp, "until-caught-up", false, "stop when all that stands in the sources now is processed, and leave the group")
 	f.BoolVar(&o.leave, "leave", false, "give up the seat in the group when stopped")
+	f.BoolVar(&o.apply, "apply", false, "put the configuration's definitions in force, where others are; see the command apply")
 	f.BoolVar(&o.resetState, "reset-state", false, "delete the local state first and rebuild it from the changelog")
 	return c
 }
@@ -72,7 +74,7 @@ func (m *Main) run(ctx context.Context, cfg *config.Config, o runOptions) (err e
 		cfg.Kafka = config.Kafka{Brokers: broker.Brokers(), ReplicationFactor: -1}
 		log.Info("the embedded broker runs; it is for trying, not for production data", "address", broker.Brokers()[0])
 	}
-	a, err := newApp(ctx, cfg, log, appOptions{create: create, resetState: o.resetState, embedded: o.embedded})
+	a, err := newApp(ctx, cfg, log, appOptions{create: create, resetState: o.resetState, apply: o.apply, embedded: o.embedded})
 	if err != nil {
 		return err
 	}

@@ -161,7 +161,7 @@ func TestRunAfterChanges(t *testing.T) {
 		return strings.Contains(get(s.http, "/metrics"), `traitstream_changes_total{kind="set"} 1`)
 	})
 	r.stop()
-	if strings.Contains(r.stderr.String(), "definitions have changed") {
+	if strings.Contains(r.stderr.String(), "not those in force") {
 		t.Error("the first run takes its definitions for changed")
 	}
 	changed := write(t, s.dir, "c.yaml", fmt.Sprintf(
@@ -171,7 +171,7 @@ func TestRunAfterChanges(t *testing.T) {
 	}
 	r = s.run(t)
 	r.stop()
-	if !strings.Contains(r.stderr.String(), "definitions have changed") {
+	if !strings.Contains(r.stderr.String(), "not those in force") {
 		t.Errorf("changed definitions were not told: %s", r.stderr)
 	}
 }

@@ -35,7 +35,8 @@ func (m *Main) verifyCommand() *cobra.Command {
 			"at which offsets. The exit status is 1 if something differs or the comparison could not be finished.\n\n" +
 			"It writes to no topic and joins no group, so it may be used while run is going: what is on its way then\n" +
 			"may or may not have been counted. What retention has removed from a source can't be recomputed; such\n" +
-			"traits are counted and not called different, unless what is left shows that they are behind.\n\n" +
+			"traits are counted and not called different, unless what is left shows that they are behind. So are traits\n" +
+			"that have expired by an expire_after of before, and would not by the one of now.\n\n" +
 			"The local state in state.dir is compared if no process has it open. No run can open it meanwhile, and\n" +
 			"opening it after a crash finishes what its log still holds.\n\n" +
 			"All sources are read, once for as many tasks as fit into --memory. The process needs about twice as much.",
@@ -69,6 +70,10 @@ func (m *Main) verify(ctx context.Context, cfg *config.Config, o verifyOptions) 
 	if err != nil {
 		return err
 	}
+	generation, differs, err := inForce(ctx, conn, cfg, topics)
+	if err != nil {
+		return err
+	}
 	r, err := newRegistry(cfg.Registry, m.logger(m.Stderr))
 	if err != nil {
 		return err
@@ -96,7 +101,7 @@ func (m *Main) verify(ctx context.Context, cfg *config.Config, o verifyOptions) 
 	err = m.newMeter("verifying", m.newScreen()).during(ctx, progress.reading, func() (err error) {
 		report, err = verify.Run(ctx, verify.Options{
 			Config: cfg, Topics: topics, Client: conn.client, Store: store, Tasks: o.tasks,
-			Avro: written, Schemas: r.Lookup(ctx),
+			Generation: generation, Avro: written, Schemas: r.Lookup(ctx),
 			Memory: o.memory << 20, Progress: progress.reached,
 		}, p.difference)
 		return err
@@ -105,7 +110,7 @@ func (m *Main) verify(ctx context.Context, cfg *config.Config, o verifyOptions) 
 		return errors.Join(unfinished(ctx, err), out.Flush())
 	}
 	if report.Differences > 0 {
-		if p.notes, err = changedSince(ctx, cfg, conn, store); err != nil {
+		if p.notes, err = changedSince(ctx, cfg, conn, differs); err != nil {
 			return errors.Join(err, out.Flush())
 		}
 	}

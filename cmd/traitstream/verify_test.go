@@ -95,7 +95,7 @@ func TestVerifyTellsWhatChanged(t *testing.T) {
 		if err := json.Unmarshal([]byte(lines[len(lines)-1]), &r); err != nil {
 			t.Fatalf("%s, %s: %v", got, stderr, err)
 		}
-		if status != exitFailed || len(r.Notes) != 2 || !strings.Contains(r.Notes[0], "the definitions have changed") ||
+		if status != exitFailed || len(r.Notes) != 2 || !strings.Contains(r.Notes[0], "not those in force") ||
 			!strings.Contains(r.Notes[1], "no longer sources (impressions)") || r.Unprocessed != 0 {
 			t.Errorf("status %d, errors %q, report %s", status, stderr, lines[len(lines)-1])
 		}

@@ -13,7 +13,6 @@ import (
 	"traitstream/config"
 	"traitstream/kafka"
 	"traitstream/processor"
-	"traitstream/state"
 )
 
 // unprocessed counts the records of the sources that lie beyond the group's
@@ -32,16 +31,10 @@ func unprocessed(ctx context.Context, cfg *config.Config, conn *connection, topi
 }
 
 // changedSince says what is configured otherwise than when the traits were
-// computed, as far as the state, which may be nil, and the group's offsets tell:
-// differences that come from that are no fault.
-func changedSince(ctx context.Context, cfg *config.Config, conn *connection, store *state.Store) (notes []string, err error) {
-	changed, err := definitionsChanged(cfg, store)
-	if err != nil {
-		return nil, err
-	}
-	if changed {
-		notes = append(notes, "the definitions have changed since some traits were computed: they hold for impressions read from then on, "+
-			"and differences may come from that")
+// computed: differences that come from that are no fault.
+func changedSince(ctx context.Context, cfg *config.Config, conn *connection, differs bool) (notes []string, err error) {
+	if differs {
+		notes = append(notes, "the definitions in the configuration are not those in force, by which the traits were compared")
 	}
 	gone, err := formerSources(ctx, cfg, conn)
 	if err != nil {
@@ -52,21 +45,6 @@ func changedSince(ctx context.Context, cfg *config.Config, conn *connection, sto
 			strings.Join(gone, ", ")))
 	}
 	return notes, nil
-}
-
-// definitionsChanged tells whether the state was computed with other definitions,
-// all of it or some.
-func definitionsChanged(cfg *config.Config, store *state.Store) (bool, error) {
-	if store == nil {
-		return false, nil
-	}
-	last, err := store.Meta(definitionsHash)
-	earlier, errEarlier := store.Meta(earlierDefinitions)
-	if err := errors.Join(err, errEarlier); err != nil {
-		return false, fmt.Errorf("reading state: %w", err)
-	}
-	hash := cfg.Set.Hash()
-	return last != nil && string(last) != string(hash[:]) || earlier != nil && string(earlier) != string(hash[:]), nil
 }
 
 // formerSources returns the topics of which the group has offsets and which it

@@ -151,6 +151,7 @@ var unverifiable = map[verify.Reason]string{
 	verify.BeforeGroup:    "what they come from lies before the place where the group began",
 	verify.DefinitionGone: "their definition is no longer configured",
 	verify.SourceGone:     "their source is no longer configured",
+	verify.ExpiredBefore:  "they expired while expire_after was another one, by which they may",
 	verify.Refused:        "some of their impressions were refused by their size",
 }
 

@@ -5,7 +5,8 @@ import "slices"
 // place gives each unit (a partition number) to a member: owner has the member
 // that owned it last, -1 for none, and then the one that is to have it. The
 // members are numbered from 0; processes lists those of each. Tasks, the units
-// below tasks, are spread evenly, and so, apart from them, are the units beyond.
+// below tasks, are spread evenly; each unit beyond goes with the task that it is
+// congruent to, whose definitions it is read by.
 //
 // What moves is the least that an even spread asks for: first, the fewest units
 // change process, since their state stays behind; then the fewest change member.
@@ -13,7 +14,12 @@ func place(owner []int, tasks int, processes [][]int) {
 	tasks = min(tasks, len(owner))
 	load := make([]int, len(slices.Concat(processes...)))
 	spread(owner[:tasks], processes, load)
-	spread(owner[tasks:], processes, load)
+	for unit := tasks; unit < len(owner) && tasks > 0; unit++ {
+		owner[unit] = owner[unit%tasks]
+	}
+	if tasks == 0 {
+		spread(owner, processes, load)
+	}
 }
 
 // hands are the members while units of one kind are dealt out to them.

@@ -10,8 +10,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	hamba "github.com/hamba/avro/v2"
-
 	"traitstream/trait"
 )
 
@@ -92,27 +90,27 @@ func (w *writer) value(n *node, depth int) {
 		return
 	}
 	switch n.kind {
-	case hamba.Null:
+	case kindNull:
 		w.limit-- // it may be left out again, and takes its time all the same
 		w.dst = append(w.dst, "null"...)
-	case hamba.Boolean:
+	case kindBoolean:
 		w.boolean()
-	case hamba.Int, hamba.Long:
+	case kindInt, kindLong:
 		w.integer(n, w.long())
-	case hamba.Float:
+	case kindFloat:
 		if b := w.take(4); b != nil {
 			w.float(float64(math.Float32frombits(binary.LittleEndian.Uint32(b))), 32)
 		}
-	case hamba.Double:
+	case kindDouble:
 		if b := w.take(8); b != nil {
 			w.float(math.Float64frombits(binary.LittleEndian.Uint64(b)), 64)
 		}
-	case hamba.String:
+	case kindString:
 		w.dst = trait.AppendJSONString(w.dst, w.take(w.long()))
-	case hamba.Bytes:
+	case kindBytes:
 		w.bytes(n, w.take(w.long()))
-	case hamba.Fixed:
-		w.bytes(n, w.take(int64(n.size)))
+	case kindFixed:
+		w.bytes(n, w.take(n.size))
 	default:
 		w.container(n, depth+1)
 	}
@@ -121,19 +119,19 @@ func (w *writer) value(n *node, depth int) {
 // container writes what is of other types, at a depth of its own.
 func (w *writer) container(n *node, depth int) {
 	switch n.kind {
-	case hamba.Enum:
+	case kindEnum:
 		if i := w.long(); w.within(i, len(n.symbols)) {
 			w.dst = append(w.dst, n.symbols[i]...)
 		}
-	case hamba.Union:
+	case kindUnion:
 		if i := w.long(); w.within(i, len(n.inner)) {
 			w.value(n.inner[i], depth)
 		}
-	case hamba.Record:
+	case kindRecord:
 		w.record(n, depth)
-	case hamba.Array:
+	case kindArray:
 		w.blocks('[', ']', func() { w.value(n.inner[0], depth) })
-	case hamba.Map:
+	case kindMap:
 		w.blocks('{', '}', func() {
 			w.dst = append(trait.AppendJSONString(w.dst, w.take(w.long())), ':')
 			w.value(n.inner[0], depth)
@@ -230,9 +228,9 @@ func (w *writer) boolean() {
 
 func (w *writer) integer(n *node, v int64) {
 	switch n.logical {
-	case hamba.TimestampMillis, hamba.LocalTimestampMillis:
+	case timestampMillis, localTimestampMillis:
 		w.time(v)
-	case hamba.TimestampMicros, hamba.LocalTimestampMicros:
+	case timestampMicros, localTimestampMicros:
 		w.time(floor(v, 1000))
 	default:
 		w.dst = strconv.AppendInt(w.dst, v, 10)
@@ -270,7 +268,7 @@ func (w *writer) float(f float64, bits int) {
 func (w *writer) bytes(n *node, b []byte) {
 	switch {
 	case w.err != nil:
-	case n.logical == hamba.Decimal && len(b) > 0 && len(b) <= maxDecimal && n.scale <= 2*maxDecimal:
+	case n.logical == decimal && len(b) > 0 && len(b) <= maxDecimal && n.scale <= 2*maxDecimal:
 		w.decimal(b, n.scale)
 	case utf8.Valid(b):
 		w.dst = trait.AppendJSONString(w.dst, b)
@@ -282,7 +280,7 @@ func (w *writer) bytes(n *node, b []byte) {
 
 // decimal writes a whole number, two's complement with the highest byte first,
 // divided by a power of ten.
-func (w *writer) decimal(b []byte, scale int) {
+func (w *writer) decimal(b []byte, scale int64) {
 	v := new(big.Int).SetBytes(b)
 	if b[0]&0x80 != 0 {
 		v.Sub(v, new(big.Int).Lsh(big.NewInt(1), uint(len(b))*8))
@@ -292,10 +290,10 @@ func (w *writer) decimal(b []byte, scale int) {
 		v.Neg(v)
 	}
 	digits := v.Append(nil, 10)
-	for len(digits) <= scale {
+	for int64(len(digits)) <= scale {
 		digits = append([]byte{'0'}, digits...)
 	}
-	whole := len(digits) - scale
+	whole := len(digits) - int(scale)
 	w.dst = append(w.dst, digits[:whole]...)
 	if scale > 0 {
 		w.dst = append(append(w.dst, '.'), digits[whole:]...)

@@ -324,9 +324,15 @@ func TestHostileNulls(t *testing.T) {
 
 func TestSplit(t *testing.T) {
 	guid := "\x01" + "0123456789abcdef"
+	// SchemaId("AVRO", 258, "2d51477a-8eaa-8a8d-b0a6-a102a0e75476") of confluent-kafka 2.11.1 for
+	// Python: guid_to_bytes() and id_to_bytes().
+	const confluentGUID, confluentID = "\x01\x2d\x51\x47\x7a\x8e\xaa\x8a\x8d\xb0\xa6\xa1\x02\xa0\xe7\x54\x76", "\x00\x00\x00\x01\x02"
 	for _, c := range []struct{ data, header, id, body string }{
 		{"\x00\x00\x00\x01\x02body", "", "258", "body"},
 		{"\x00\x00\x00\x00\x01", "", "1", ""},
+		{"body", confluentGUID, "2d51477a-8eaa-8a8d-b0a6-a102a0e75476", "body"},
+		{"body", confluentID, "258", "body"},
+		{confluentID + "body", "", "258", "body"},
 		{"body", guid, "30313233-3435-3637-3839-616263646566", "body"},
 		{"\x00\x00\x00\x00\x01body", guid, "30313233-3435-3637-3839-616263646566", "\x00\x00\x00\x00\x01body"},
 		{"body", "\x00\x00\x00\x00\x07", "7", "body"},
@@ -369,10 +375,14 @@ func FuzzJSON(f *testing.F) {
 func FuzzParse(f *testing.F) {
 	f.Add(all, []byte{0})
 	f.Add(`["null",{"type":"array","items":"null"}]`, []byte("\x02\x06\x00"))
+	f.Add(`{"type":"record","name":"R","namespace":"com.acme.my-app","fields":[{"name":"a-b","type":["null","R"]}]}`, []byte("\x02\x00"))
 	f.Fuzz(func(t *testing.T, text string, body []byte) {
 		s, err := Parse(text)
 		if err != nil || len(body) > 1<<10 {
 			return
+		}
+		if form := appendCanonical(nil, s.root, map[string]bool{}); !json.Valid(form) {
+			t.Fatalf("the canonical form is %s", form)
 		}
 		if got, err := s.AppendJSON(nil, body, Facts); err == nil && !json.Valid(got) {
 			t.Fatalf("%s is no JSON", got)

@@ -46,9 +46,20 @@ func AppendPrefix(dst []byte, number int32) []byte {
 	return binary.BigEndian.AppendUint32(append(dst, magicID), uint32(number))
 }
 
+// AppendLong appends an int or a long, or the place of a union's branch, from 0.
+func AppendLong(dst []byte, v int64) []byte { return binary.AppendVarint(dst, v) }
+
+// AppendString appends a string, which is to be UTF-8, or bytes.
+func AppendString[T string | []byte](dst []byte, text T) []byte {
+	return append(AppendLong(dst, int64(len(text))), text...)
+}
+
 // Split takes a key or value apart: which schema it was written with, and its
-// body. The header is that of its kind, nil if there is none; as Confluent's
-// reader does, it goes before a prefix. It is false for what tells no schema.
+// body. The header is the last of its kind, nil if there is none. As for
+// Confluent's reader (SchemaId and DualSchemaIdDeserializer of
+// confluentinc/schema-registry), it goes before a prefix, and holds a number, or a
+// GUID with its bytes in the order that they are written in. It is false for what
+// tells no schema. (No serializer is known that puts a GUID into a prefix.)
 func Split(data, header []byte) (id ID, body []byte, ok bool) {
 	switch {
 	case len(header) == 1+guidSize && header[0] == magicGUID:

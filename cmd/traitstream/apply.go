@@ -1,0 +1,275 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/user"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"traitstream/config"
+	"traitstream/kafka"
+	"traitstream/processor"
+	"traitstream/schemas"
+	"traitstream/trait"
+)
+
+type applyOptions struct {
+	yes     bool
+	rate    int64
+	reason  string
+	timeout time.Duration
+	dryRun  bool
+}
+
+func (o *applyOptions) flags(c *cobra.Command) {
+	f := c.Flags()
+	f.BoolVar(&o.yes, "yes", false, "do not ask")
+	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan and do nothing")
+	f.Int64Var(&o.rate, "rate", 0, "read `N` records of history a second at most, all tasks together; 0: as fast as live impressions let it")
+	f.StringVar(&o.reason, "reason", "", "`TEXT` that is kept with the definitions")
+	f.DurationVar(&o.timeout, "timeout", 0, "give the definitions up that are not computed in time; 0: wait as long as it takes")
+}
+
+func (m *Main) applyCommand() *cobra.Command {
+	var o applyOptions
+	c := &cobra.Command{
+		Use:   "apply",
+		Short: "Put the configuration's definitions in force, without a stop",
+		Long: "Compares the definitions of the configuration with those in force and prints what is new, changed and gone. Then what is\n" +
+			"new or changed is computed from the sources' history beside what is in force, while that goes on. When all tasks have\n" +
+			"read it, they go over: what differs is sent, and what has lost its definition is removed.\n\n" +
+			"A changed definition is computed from what the sources still hold; one that stays keeps what it knows from before.\n" +
+			"An interrupt stops watching, not the change: `definitions cancel` gives it up.",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error {
+			cfg, err := m.load()
+			if err != nil {
+				return err
+			}
+			return m.withJobs(c.Context(), cfg, func(conn *connection, jobs *processor.Jobs) error {
+				return m.apply(c.Context(), conn, jobs, cfg.Traits, o)
+			})
+		},
+	}
+	o.flags(c)
+	return c
+}
+
+// withJobs connects and calls fn with the jobs of an app whose topics are there.
+func (m *Main) withJobs(ctx context.Context, cfg *config.Config, fn func(*connection, *processor.Jobs) error) error {
+	conn, err := connect(ctx, cfg)
+	if err != nil {
+		return err
+	}
+	defer conn.client.Close()
+	topics, err := kafka.EnsureTopics(ctx, conn.client, cfg, kafka.Creation{})
+	if err != nil {
+		return err
+	}
+	for _, t := range []kafka.Topic{topics.Control, topics.Inbox} {
+		if t.Missing {
+			return fmt.Errorf("topic %s does not exist; run creates it", t.Name)
+		}
+	}
+	return fn(conn, processor.NewJobs(conn.client, cfg, topics))
+}
+
+// apply puts definitions in force.
+func (m *Main) apply(ctx context.Context, conn *connection, jobs *processor.Jobs, traits []trait.Definition, o applyOptions) error {
+	if o.rate < 0 || o.timeout < 0 {
+		return usage("--rate and --timeout can't be less than nothing")
+	}
+	all, err := jobs.Generations(ctx)
+	if err != nil {
+		return err
+	}
+	current, ok := processor.InForce(all)
+	if !ok {
+		return errors.New("no definitions are in force: run puts those of its configuration in force when it starts for the first time")
+	}
+	_, hash, err := config.Definitions(traits)
+	if err != nil {
+		return err
+	}
+	if hash == current.Hash {
+		return m.printPlan(current, nil, false)
+	}
+	before, _, err := config.ParseDefinitions(current.Traits)
+	if err != nil {
+		return fmt.Errorf("reading generation %d of the definitions: %w", current.Generation, err)
+	}
+	if err := m.printPlan(current, planOf(before, traits), true); err != nil || o.dryRun {
+		return err
+	}
+	if err := m.ask(ctx, "Put them in force?", o.yes); err != nil {
+		return err
+	}
+	d, err := jobs.Define(ctx, conn.options, processor.DefineRequest{Traits: traits, Rate: o.rate, Reason: o.reason, By: whoami()})
+	if err != nil {
+		return err
+	}
+	return m.watchDefinitions(ctx, conn, jobs, d.Generation, o.timeout)
+}
+
+// planned is what becomes of a definition.
+type planned struct {
+	Change string `json:"change"` // added, changed, removed or kept
+	Name   string `json:"name"`
+}
+
+// planOf compares definitions by their names and by what they compute.
+func planOf(before, after []trait.Definition) (plan []planned) {
+	texts := map[string]string{}
+	for i := range before {
+		texts[before[i].Name.String()] = definitionText(before[i])
+	}
+	for i := range after {
+		name := after[i].Name.String()
+		text, there := texts[name]
+		change := "kept"
+		switch {
+		case !there:
+			change = "added"
+		case text != definitionText(after[i]):
+			change = "changed"
+		}
+		delete(texts, name)
+		plan = append(plan, planned{change, name})
+	}
+	for i := range before {
+		if _, left := texts[before[i].Name.String()]; left {
+			plan = append(plan, planned{"removed", before[i].Name.String()})
+		}
+	}
+	return plan
+}
+
+// definitionText writes down what a definition computes.
+func definitionText(d trait.Definition) string {
+	d.Description = ""
+	text, _, err := config.Definitions([]trait.Definition{d})
+	if err != nil {
+		return err.Error()
+	}
+	return string(text)
+}
+
+// printPlan prints what is to be put in force.
+func (m *Main) printPlan(current schemas.Definitions, plan []planned, changes bool) error {
+	if m.format == "json" {
+		return m.printJSON(struct {
+			InForce uint32    `json:"in_force"`
+			Changes bool      `json:"changes"`
+			Plan    []planned `json:"plan"`
+		}{current.Generation, changes, append([]planned{}, plan...)})
+	}
+	if !changes {
+		_, err := fmt.Fprintf(m.Stdout, "nothing to do: these definitions are in force (generation %d)\n", current.Generation)
+		return err
+	}
+	marks := map[string]string{"added": "+", "changed": "~", "removed": "-", "kept": " "}
+	var text strings.Builder
+	fmt.Fprintf(&text, "against generation %d, which is in force:\n\n", current.Generation)
+	for _, p := range plan {
+		fmt.Fprintf(&text, "  %s %-8s %s\n", marks[p.Change], p.Change, p.Name)
+	}
+	text.WriteString("\npreview tells how many users and traits that concerns.\n")
+	_, err := m.Stdout.Write([]byte(text.String()))
+	return err
+}
+
+// watchDefinitions waits until definitions are in force.
+func (m *Main) watchDefinitions(ctx context.Context, conn *connection, jobs *processor.Jobs, generation uint32, timeout time.Duration) error {
+	fmt.Fprintf(m.Stderr, "generation %d is computed from history; `traitstream definitions cancel %d` gives it up\n", generation, generation)
+	var now atomic.Pointer[reading]
+	var state schemas.DefinitionsState
+	began := time.Now()
+	look := func() (reading, bool) {
+		r := now.Load()
+		if r == nil {
+			return reading{}, false
+		}
+		return *r, true
+	}
+	err := m.newMeter("computing definitions", m.newScreen()).during(ctx, look, func() (err error) {
+		for {
+			if state, err = m.lookAtDefinitions(ctx, jobs, generation, &now); err != nil || state == schemas.DefinitionsInForce || state == schemas.DefinitionsCancelled {
+				return err
+			}
+			if timeout > 0 && time.Since(began) > timeout && state == schemas.DefinitionsPreparing {
+				if err := jobs.Undefine(ctx, conn.options, generation); err != nil {
+					return err
+				}
+				return fmt.Errorf("generation %d was not computed within %s and is given up (status tells whether all tasks have an owner)", generation, timeout)
+			}
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("no longer watching; generation %d goes on without, and `traitstream definitions` tells how far it is", generation)
+			case <-time.After(500 * time.Millisecond):
+			}
+		}
+	})
+	if err != nil {
+		return err
+	}
+	if state == schemas.DefinitionsCancelled {
+		return fmt.Errorf("generation %d was cancelled", generation)
+	}
+	if m.format == "json" {
+		return m.printJSON(struct {
+			Generation uint32 `json:"generation"`
+			State      string `json:"state"`
+		}{generation, string(state)})
+	}
+	_, err = fmt.Fprintf(m.Stdout, "generation %d is in force\n", generation)
+	return err
+}
+
+// lookAtDefinitions tells how a generation is, and how far.
+func (m *Main) lookAtDefinitions(ctx context.Context, jobs *processor.Jobs, generation uint32, now *atomic.Pointer[reading]) (schemas.DefinitionsState, error) {
+	all, err := jobs.Generations(ctx)
+	if err != nil {
+		return "", err
+	}
+	list, err := jobs.List(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, s := range list {
+		if s.Job.Emit != schemas.EmitDefine || s.Job.Generation != generation {
+			continue
+		}
+		r := reading{words: fmt.Sprintf("%d of %d tasks have gone over", s.Switched(), s.Tasks)}
+		for _, report := range s.Reports {
+			r.done += report.Read
+			r.total += report.Total
+		}
+		if len(s.Reports) == int(s.Tasks) && r.total > 0 {
+			now.Store(&r)
+		}
+	}
+	for _, d := range all {
+		if d.Generation == generation {
+			return d.State, nil
+		}
+	}
+	return "", fmt.Errorf("generation %d is not in the control topic any more", generation)
+}
+
+// whoami tells who gives a command.
+func whoami() string {
+	name, host := "", ""
+	if u, err := user.Current(); err == nil {
+		name = u.Username
+	}
+	if h, err := os.Hostname(); err == nil {
+		host = h
+	}
+	return strings.Trim(name+"@"+host, "@")
+}

@@ -1,0 +1,154 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+)
+
+// applied is a stage whose definitions change.
+type applied struct{ stage }
+
+// traits writes the configuration with other traits.
+func (s applied) traits(t *testing.T, traits string) {
+	t.Helper()
+	if got := write(t, s.dir, "c.yaml", fmt.Sprintf("kafka: {brokers: [%q]}\nhttp: {listen: %q}\nstate: {dir: data}\nprocessor: {session_timeout: 6s}\ntraits: %s\n",
+		s.broker, s.http, traits)); got != s.config {
+		t.Fatal("the configuration went elsewhere")
+	}
+}
+
+// table returns the traits that a subscriber ends with, as user/trait=value.
+func (s applied) table(t *testing.T) string {
+	t.Helper()
+	last := map[string]string{}
+	var order []string
+	for line := range strings.Lines(succeed(t, "tap", "-c", s.config, "--until-end", "--format", "json")) {
+		var r struct {
+			Key   struct{ ID, Trait string }
+			Value *struct{ Value json.RawMessage }
+		}
+		if err := json.Unmarshal([]byte(line), &r); err != nil {
+			t.Fatal(err)
+		}
+		key := r.Key.ID + "/" + r.Key.Trait
+		if _, ok := last[key]; !ok {
+			order = append(order, key)
+		}
+		last[key] = "-"
+		if r.Value != nil {
+			last[key] = string(r.Value.Value)
+		}
+	}
+	var text []string
+	for _, key := range order {
+		text = append(text, key+"="+last[key])
+	}
+	return strings.Join(text, " ")
+}
+
+// Definitions are changed, removed and brought back while a process runs, and all that
+// was seen before counts.
+func TestApply(t *testing.T) {
+	s := applied{newStage(t, "")}
+	s.traits(t, `[{name: "{split}"}]`)
+	r := s.run(t)
+	succeed(t, "import", "-c", s.config, write(t, s.dir, "one.jsonl",
+		segmentEvent("u", "f", "on", 1)+segmentEvent("u", "g", "off", 1)+segmentEvent("v", "f", "off", 2)))
+	r.until("three changes are out", func() bool { return strings.Count(s.table(t), "=") == 3 })
+
+	if got := succeed(t, "apply", "-c", s.config); !strings.Contains(got, "nothing to do") {
+		t.Errorf("what is in force: %s", got)
+	}
+	s.traits(t, `[{name: "{split}", where: {treatment: on}}, {name: "seen_{split}", description: All of them}]`)
+	got := succeed(t, "apply", "-c", s.config, "--dry-run")
+	if want := "against generation 0, which is in force:\n\n  ~ changed  {split}\n  + added    seen_{split}\n"; !strings.HasPrefix(got, want) {
+		t.Errorf("the plan is\n%s\nwant\n%s", got, want)
+	}
+	if got := succeed(t, "apply", "-c", s.config, "--yes", "--reason", "for a test"); !strings.HasSuffix(got, "generation 1 is in force\n") {
+		t.Errorf("apply: %s", got)
+	}
+	if got := s.table(t); strings.Count(got, "=") != 6 || !strings.Contains(got, `u/f="on"`) || !strings.Contains(got, "u/g=-") ||
+		!strings.Contains(got, "v/f=-") || !strings.Contains(got, `v/seen_f="off"`) {
+		t.Errorf("the traits are %s", got)
+	}
+	succeed(t, "import", "-c", s.config, write(t, s.dir, "two.jsonl", segmentEvent("v", "f", "on", 3)))
+	r.until("what comes is computed by them", func() bool {
+		got := s.table(t)
+		return strings.Contains(got, `v/f="on"`) && strings.Contains(got, `v/seen_f="on"`)
+	})
+	succeed(t, "verify", "-c", s.config)
+
+	if got := succeed(t, "definitions", "-c", s.config); !strings.Contains(got, "generation 1, in force since") || !strings.Contains(got, "All of them") {
+		t.Errorf("definitions: %s", got)
+	}
+	if got := succeed(t, "definitions", "show", "0", "-c", s.config); !strings.Contains(got, "name: '{split}'") {
+		t.Errorf("definitions show: %s", got)
+	}
+	if got := succeed(t, "definitions", "rollback", "0", "-c", s.config, "--yes"); !strings.HasSuffix(got, "generation 2 is in force\n") {
+		t.Errorf("rollback: %s", got)
+	}
+	if got := succeed(t, "definitions", "history", "-c", s.config); strings.Count(got, "in force") != 1 || strings.Count(got, "replaced") != 2 ||
+		!strings.Contains(got, "for a test") || !strings.Contains(got, "rollback to generation 0") {
+		t.Errorf("definitions history:\n%s", got)
+	}
+	if got := s.table(t); !strings.Contains(got, `u/g="off"`) || !strings.Contains(got, "u/seen_f=-") {
+		t.Errorf("the traits are %s", got)
+	}
+	r.stop()
+
+	r = s.run(t) // by what is in force, which is not the file's
+	if !strings.Contains(r.stderr.String(), "not those in force") || !strings.Contains(get(s.http, "/metrics"), `traitstream_definitions_in_force{in_sync="false"} 2`) {
+		t.Errorf("that the file differs is not told: %s", r.stderr)
+	}
+	r.stop()
+	r = s.run(t, "--apply")
+	r.until("the file's are in force", func() bool {
+		return strings.Contains(succeed(t, "definitions", "-c", s.config), "generation 3, in force")
+	})
+	if status, got, _ := program(t, "", "verify", "-c", s.config); status != exitDone {
+		t.Errorf("verify: %s", got)
+	}
+	if got := s.table(t); !strings.Contains(got, `u/seen_g="off"`) {
+		t.Errorf("the traits are %s", got)
+	}
+	r.stop()
+}
+
+// What can't be applied is told.
+func TestApplyBadInput(t *testing.T) {
+	s := applied{newStage(t, "")}
+	s.traits(t, `[{name: "{split}"}]`)
+	r := s.run(t)
+	s.traits(t, `[{name: "{splt}"}]`)
+	for _, c := range []struct {
+		args   []string
+		status int
+		want   string
+	}{
+		{[]string{"apply"}, exitUsage, "c.yaml:5:"},
+		{[]string{"definitions", "cancel", "0"}, exitUsage, "c.yaml:5:"},
+	} {
+		if status, _, stderr := program(t, "", append(c.args, "-c", s.config)...); status != c.status || !strings.Contains(stderr, c.want) {
+			t.Errorf("%v: status %d, %s", c.args, status, stderr)
+		}
+	}
+	s.traits(t, `[{name: "other_{split}"}]`)
+	for _, c := range []struct {
+		args   []string
+		status int
+		want   string
+	}{
+		{[]string{"apply"}, exitUsage, "say --yes"},
+		{[]string{"apply", "--rate", "-1"}, exitUsage, "less than nothing"},
+		{[]string{"definitions", "cancel", "0"}, exitFailed, "generation 0 of the definitions is not being prepared"},
+		{[]string{"definitions", "show", "9"}, exitFailed, "there is no generation 9; the last one is 0"},
+		{[]string{"definitions", "rollback", "x", "--yes"}, exitUsage, "not the number of a generation"},
+	} {
+		if status, _, stderr := program(t, "", append(c.args, "-c", s.config)...); status != c.status || !strings.Contains(stderr, c.want) {
+			t.Errorf("%v: status %d, %s", c.args, status, stderr)
+		}
+	}
+	r.stop()
+}

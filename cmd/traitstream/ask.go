@@ -1,0 +1,30 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+)
+
+// ask asks whether something is meant, unless that was said before. It is an error
+// where nobody can be asked, and where the answer is no.
+func (m *Main) ask(ctx context.Context, question string, yes bool) error {
+	if yes {
+		return nil
+	}
+	if !isTerminal(m.Stdin) || !isTerminal(m.Stderr) {
+		return usage("nobody can be asked whether this is meant: say --yes")
+	}
+	fmt.Fprintf(m.Stderr, "%s [y/N] ", question)
+	answer, err := bufio.NewReader(m.stdin(ctx)).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	if a := strings.ToLower(strings.TrimSpace(answer)); a != "y" && a != "yes" {
+		return errors.New("nothing was done")
+	}
+	return nil
+}

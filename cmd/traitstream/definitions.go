@@ -1,0 +1,102 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"traitstream/config"
+	"traitstream/kafka"
+	"traitstream/processor"
+	"traitstream/schemas"
+)
+
+// inForce makes a configuration's traits those that are in force, if there are any,
+// and tells their generation and whether the file had others.
+func inForce(ctx context.Context, conn *connection, cfg *config.Config, topics *kafka.Topics) (generation uint32, differs bool, err error) {
+	if topics.Control.Missing {
+		return 0, false, nil
+	}
+	all, err := processor.NewJobs(conn.client, cfg, topics).Generations(ctx)
+	if err != nil {
+		return 0, false, err
+	}
+	d, ok := processor.InForce(all)
+	if !ok {
+		return 0, false, nil
+	}
+	_, hash, err := config.Definitions(cfg.Traits)
+	if err != nil {
+		return 0, false, err
+	}
+	traits, set, err := config.ParseDefinitions(d.Traits)
+	if err != nil {
+		return 0, false, fmt.Errorf("reading generation %d of the definitions, which is in force: %w", d.Generation, err)
+	}
+	cfg.Traits, cfg.Set = traits, set
+	return d.Generation, hash != d.Hash, nil
+}
+
+// useDefinitions has the app run by the definitions in force. Where there are none,
+// as at the first start, those of the file come into force.
+func (a *app) useDefinitions(ctx context.Context, apply bool) error {
+	jobs := processor.NewJobs(a.conn.client, a.cfg, a.topics)
+	if err := jobs.Begin(ctx); err != nil {
+		return err
+	}
+	file := a.cfg.Traits
+	var differs bool
+	var err error
+	if _, a.fileHash, err = config.Definitions(file); err != nil {
+		return err
+	}
+	if a.generation, differs, err = inForce(ctx, a.conn, a.cfg, a.topics); err != nil {
+		return err
+	}
+	a.traits = a.cfg.Set
+	if !differs {
+		return nil
+	}
+	if !apply {
+		a.log.Warn("the definitions in the configuration are not those in force; going on with those in force: "+
+			"`traitstream apply` puts the file's in force, and so does run --apply", "generation", a.generation)
+		return nil
+	}
+	d, err := jobs.Define(ctx, a.conn.options, processor.DefineRequest{Traits: file, Reason: "run --apply", By: whoami()})
+	if err != nil {
+		a.log.Warn("the definitions in the configuration can't be put in force now; going on with those in force", "cause", err)
+		return nil
+	}
+	a.log.Info("the definitions in the configuration are computed from history, and take the place of those in force then", "generation", d.Generation)
+	return nil
+}
+
+// inForceMetric tells which definitions are in force, and whether the configuration
+// file has the same.
+type inForceMetric struct {
+	file string // the hash of the file's
+	ask  func() (generation uint32, hash string, ok bool)
+}
+
+var inForceDesc = prometheus.NewDesc("traitstream_definitions_in_force",
+	"Generation of the definitions in force, by whether the configuration file has the same.", []string{"in_sync"}, nil)
+
+// Describe implements prometheus.Collector.
+func (inForceMetric) Describe(to chan<- *prometheus.Desc) { to <- inForceDesc }
+
+// Collect implements prometheus.Collector.
+func (m inForceMetric) Collect(to chan<- prometheus.Metric) {
+	if generation, hash, ok := m.ask(); ok {
+		to <- prometheus.MustNewConstMetric(inForceDesc, prometheus.GaugeValue, float64(generation), strconv.FormatBool(hash == m.file))
+	}
+}
+
+// stateWords are the states of generations for people.
+var stateWords = map[schemas.DefinitionsState]string{
+	schemas.DefinitionsPreparing: "preparing",
+	schemas.DefinitionsSwitching: "switching",
+	schemas.DefinitionsInForce:   "in force",
+	schemas.DefinitionsCancelled: "cancelled",
+}

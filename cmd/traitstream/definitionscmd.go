@@ -1,0 +1,212 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/spf13/cobra"
+	"go.yaml.in/yaml/v3"
+
+	"traitstream/config"
+	"traitstream/processor"
+	"traitstream/schemas"
+)
+
+func (m *Main) definitionsCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use:   "definitions",
+		Short: "Show the definitions in force and those before them, and go back",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return m.definitions(c.Context(), m.listDefinitions) },
+	}
+	c.AddCommand(
+		&cobra.Command{
+			Use: "list", Short: "List the definitions in force", Args: cobra.NoArgs,
+			RunE: func(c *cobra.Command, _ []string) error { return m.definitions(c.Context(), m.listDefinitions) },
+		},
+		&cobra.Command{
+			Use: "history", Short: "List all generations of the definitions", Args: cobra.NoArgs,
+			RunE: func(c *cobra.Command, _ []string) error { return m.definitions(c.Context(), m.definitionsHistory) },
+		},
+		&cobra.Command{
+			Use: "show [GENERATION]", Short: "Print definitions as the configuration has them; without a number those in force", Args: cobra.MaximumNArgs(1),
+			RunE: func(c *cobra.Command, args []string) error {
+				return m.definitions(c.Context(), func(all []schemas.Definitions) error { return m.showDefinitions(all, args) })
+			},
+		},
+		m.rollbackCommand(),
+		&cobra.Command{
+			Use: "cancel GENERATION", Short: "Give definitions up that are being computed", Args: cobra.ExactArgs(1),
+			RunE: func(c *cobra.Command, args []string) error { return m.cancelDefinitions(c.Context(), args[0]) },
+		})
+	return c
+}
+
+func (m *Main) rollbackCommand() *cobra.Command {
+	var o applyOptions
+	c := &cobra.Command{
+		Use: "rollback GENERATION", Short: "Put the definitions of an earlier generation in force again", Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			cfg, err := m.load()
+			if err != nil {
+				return err
+			}
+			return m.withJobs(c.Context(), cfg, func(conn *connection, jobs *processor.Jobs) error {
+				all, err := jobs.Generations(c.Context())
+				if err != nil {
+					return err
+				}
+				d, err := generationOf(all, args[0])
+				if err != nil {
+					return err
+				}
+				traits, _, err := config.ParseDefinitions(d.Traits)
+				if err != nil {
+					return fmt.Errorf("reading generation %d of the definitions: %w", d.Generation, err)
+				}
+				if o.reason == "" {
+					o.reason = "rollback to generation " + args[0]
+				}
+				return m.apply(c.Context(), conn, jobs, traits, o)
+			})
+		},
+	}
+	o.flags(c)
+	return c
+}
+
+// definitions calls fn with all generations.
+func (m *Main) definitions(ctx context.Context, fn func([]schemas.Definitions) error) error {
+	cfg, err := m.load()
+	if err != nil {
+		return err
+	}
+	return m.withJobs(ctx, cfg, func(_ *connection, jobs *processor.Jobs) error {
+		all, err := jobs.Generations(ctx)
+		if err != nil {
+			return err
+		}
+		if len(all) == 0 {
+			return errors.New("no definitions are in force yet; run puts those of its configuration in force")
+		}
+		return fn(all)
+	})
+}
+
+// generationOf finds a generation by its number.
+func generationOf(all []schemas.Definitions, text string) (schemas.Definitions, error) {
+	number, err := strconv.ParseUint(text, 10, 32)
+	if err != nil {
+		return schemas.Definitions{}, usage("%q is not the number of a generation", text)
+	}
+	for _, d := range all {
+		if d.Generation == uint32(number) {
+			return d, nil
+		}
+	}
+	return schemas.Definitions{}, fmt.Errorf("there is no generation %d; the last one is %d (definitions history lists them)", number, all[len(all)-1].Generation)
+}
+
+// listDefinitions prints those in force.
+func (m *Main) listDefinitions(all []schemas.Definitions) error {
+	d, ok := processor.InForce(all)
+	if !ok {
+		return errors.New("no definitions are in force")
+	}
+	traits, _, err := config.ParseDefinitions(d.Traits)
+	if err != nil {
+		return err
+	}
+	if m.format == "json" {
+		return m.printJSON(d)
+	}
+	t := &table{}
+	t.add("TRAIT", "PROPERTY", "NOT SERVED", "EXPIRES", "DESCRIPTION")
+	for _, of := range traits {
+		expires := "never"
+		if of.ExpireAfter > 0 {
+			expires = of.ExpireAfter.String()
+		}
+		t.add(of.Name.String(), of.Property, of.NotServed.String(), expires, of.Description)
+	}
+	since := time.UnixMilli(d.Changed).UTC().Format(time.RFC3339)
+	if _, err := fmt.Fprintf(m.Stdout, "generation %d, in force since %s\n\n", d.Generation, since); err != nil {
+		return err
+	}
+	return t.print(m.Stdout)
+}
+
+// definitionsHistory prints all generations.
+func (m *Main) definitionsHistory(all []schemas.Definitions) error {
+	current, _ := processor.InForce(all)
+	t := &table{right: map[int]bool{0: true}}
+	t.add("GENERATION", "STATE", "SINCE", "BY", "REASON")
+	for _, d := range all {
+		if m.format == "json" {
+			if err := m.printJSON(d); err != nil {
+				return err
+			}
+			continue
+		}
+		state := stateWords[d.State]
+		if d.State == schemas.DefinitionsInForce && d.Generation != current.Generation {
+			state = "replaced"
+		}
+		t.add(strconv.FormatUint(uint64(d.Generation), 10), state, time.UnixMilli(d.Changed).UTC().Format(time.RFC3339), d.By, d.Reason)
+	}
+	if m.format == "json" {
+		return nil
+	}
+	return t.print(m.Stdout)
+}
+
+// showDefinitions prints a generation as the configuration has it.
+func (m *Main) showDefinitions(all []schemas.Definitions, args []string) error {
+	d, ok := processor.InForce(all)
+	if len(args) > 0 {
+		var err error
+		if d, err = generationOf(all, args[0]); err != nil {
+			return err
+		}
+	} else if !ok {
+		return errors.New("no definitions are in force")
+	}
+	if m.format == "json" {
+		return m.printJSON(d)
+	}
+	var traits any
+	if err := yaml.Unmarshal(d.Traits, &traits); err != nil {
+		return fmt.Errorf("reading generation %d of the definitions: %w", d.Generation, err)
+	}
+	text, err := yaml.Marshal(map[string]any{"traits": traits})
+	if err == nil {
+		_, err = m.Stdout.Write(text)
+	}
+	return err
+}
+
+// cancelDefinitions gives a generation up.
+func (m *Main) cancelDefinitions(ctx context.Context, text string) error {
+	cfg, err := m.load()
+	if err != nil {
+		return err
+	}
+	return m.withJobs(ctx, cfg, func(conn *connection, jobs *processor.Jobs) error {
+		all, err := jobs.Generations(ctx)
+		if err != nil {
+			return err
+		}
+		d, err := generationOf(all, text)
+		if err != nil {
+			return err
+		}
+		if err := jobs.Undefine(ctx, conn.options, d.Generation); err != nil {
+			return err
+		}
+		fmt.Fprintf(m.Stderr, "generation %d is given up\n", d.Generation)
+		return nil
+	})
+}

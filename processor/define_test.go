@@ -1,0 +1,160 @@
+package processor
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"traitstream/config"
+	"traitstream/internal/oracle"
+	"traitstream/schemas"
+)
+
+// someDefinitions are definitions in words of both sides.
+type someDefinitions struct {
+	yaml   string
+	oracle []oracle.Definition
+}
+
+func plainDefinition(name string, where ...oracle.Cond) oracle.Definition {
+	return oracle.Definition{Name: name, Event: "get_treatment", Property: "treatment", NotServed: "clear", Where: where}
+}
+
+// variants are what the definitions of a bubble may be changed to.
+var variants = []someDefinitions{
+	{`[{name: "{split}", not_served: clear}]`, []oracle.Definition{plainDefinition("{split}")}},
+	{`[{name: "{split}", not_served: clear}, {name: "seen_{split}", not_served: clear}]`,
+		[]oracle.Definition{plainDefinition("{split}"), plainDefinition("seen_{split}")}},
+	{`[{name: "{split}", not_served: clear, where: {treatment: [on, "off"]}}]`,
+		[]oracle.Definition{plainDefinition("{split}", oracle.Cond{Property: "treatment", Operator: "one_of", Operands: []string{"on", "off"}})}},
+	{`[{name: "other_{split}", not_served: clear}]`, []oracle.Definition{plainDefinition("other_{split}")}},
+	{`[{name: "{split}", where: {split: f1}, not_served: clear}, {name: "f2", where: {split: f2}, not_served: clear}]`,
+		[]oracle.Definition{
+			plainDefinition("{split}", oracle.Cond{Property: "split", Operator: "equals", Operands: []string{"f1"}}),
+			plainDefinition("f2", oracle.Cond{Property: "split", Operator: "equals", Operands: []string{"f2"}}),
+		}},
+	{`[{name: "{split}", not_served: ignore}]`, []oracle.Definition{{Name: "{split}", Event: "get_treatment", Property: "treatment", NotServed: "ignore"}}},
+}
+
+// define begins to go over to other definitions; false where others are on their way.
+func (b *bubble) define(v someDefinitions, rate int64) (*schemas.Definitions, bool) {
+	b.t.Helper()
+	c, err := config.Parse("test.yaml", []byte("traits: "+v.yaml), func(string) (string, bool) { return "", false })
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	j := NewJobs(b.client, b.cfg, b.topics)
+	for range 100 {
+		d, err := j.Define(b.t.Context(), b.connect, DefineRequest{Traits: c.Traits, Rate: rate})
+		if err == nil {
+			b.defs = v.oracle
+			return d, true
+		}
+		if errors.Is(err, ErrOverlap) {
+			return nil, false
+		}
+		b.pass(time.Second)
+	}
+	b.t.Fatal("no definitions can be changed")
+	return nil, false
+}
+
+// inForce waits until no definitions are on their way.
+func (b *bubble) inForce() {
+	b.t.Helper()
+	j := NewJobs(b.client, b.cfg, b.topics)
+	for range 600 {
+		all, err := j.Generations(b.t.Context())
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		if !slices.ContainsFunc(all, func(d schemas.Definitions) bool {
+			return d.State == schemas.DefinitionsPreparing || d.State == schemas.DefinitionsSwitching
+		}) {
+			return
+		}
+		b.pass(time.Second)
+	}
+	list, _ := j.List(b.t.Context())
+	b.t.Fatalf("definitions are still on their way: %+v", list)
+}
+
+// Whatever definitions are changed to, the traits are in the end what they would be
+// with these from the start.
+func TestDefine(t *testing.T) {
+	for i, v := range variants[1:] {
+		t.Run(fmt.Sprint(i+1), func(t *testing.T) {
+			inBubble(t, bubbleYAML, map[string]int32{"b": 5}, func(b *bubble) {
+				in := newInput(b, 1)
+				b.start(t.TempDir(), nil)
+				in.put(500)
+				b.caughtUp(b.t.Context())
+				b.define(v, 0)
+				for range 20 {
+					in.put(20)
+					b.pass(300 * time.Millisecond)
+				}
+				b.inForce()
+				in.put(50)
+				b.settle()
+				b.check(b.dirs...)
+			})
+		})
+	}
+}
+
+// Whatever happens while definitions are on their way, one generation after the other,
+// some of them given up, the traits are in the end what the last ones make of all that
+// was ever seen.
+//
+//	TRAITSTREAM_TEST_SEED=7 go test ./processor -run RandomDefinitions -count 20
+func TestRandomDefinitions(t *testing.T) {
+	t.Parallel()
+	withSeeds(t, 60, randomDefinitions)
+}
+
+func randomDefinitions(t *testing.T, seed uint64) {
+	r := rand.New(rand.NewPCG(seed, 2))
+	tasks, strays, workers := 1+r.Int32N(4), 1+r.Int32N(6), 1+r.IntN(3)
+	yaml := fmt.Sprintf("sources: [{topic: a}, {topic: b}]\ntraits: [{name: \"{split}\", not_served: clear}]\n"+
+		"output: {partitions: %d}\nprocessor: {workers: %d, session_timeout: 6s, commit_interval: %dms, flush_interval: %s}\n",
+		tasks, workers, 1+r.IntN(500), []string{"0s", "200ms", "5m"}[r.IntN(3)])
+	inBubble(t, yaml, map[string]int32{"b": strays}, func(b *bubble) {
+		b.transactionVersion(1 + int16(seed%2))
+		c := &chaos{Rand: r, b: b, in: newInput(b, seed)}
+		c.in.steady = r.IntN(2) == 0
+		b.defs = variants[0].oracle
+		for range 4 + c.IntN(10) {
+			c.in.put(1 + c.IntN(30))
+			switch c.IntN(5) {
+			case 0, 1:
+				c.define()
+			default:
+				c.event()
+			}
+			c.pass()
+		}
+		c.calm()
+		b.inForce()
+		c.in.put(10)
+		b.settle()
+		b.check(b.dirs...)
+	})
+}
+
+// define begins to go over to other definitions, or gives those up that are on their
+// way.
+func (c *chaos) define() {
+	before := c.b.defs
+	d, ok := c.b.define(variants[c.IntN(len(variants))], []int64{0, 0, 30}[c.IntN(3)])
+	if !ok || c.IntN(4) > 0 {
+		return
+	}
+	c.pass()
+	if NewJobs(c.b.client, c.b.cfg, c.b.topics).Undefine(c.b.t.Context(), c.b.connect, d.Generation) == nil {
+		c.b.defs = before
+	}
+}

@@ -1,0 +1,126 @@
+package processor
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"traitstream/kafka"
+	"traitstream/schemas"
+)
+
+const (
+	// historyRecords and historyBytes bound what a reader of history hands over at
+	// once, and so for how long live impressions wait for it.
+	historyRecords = 1000
+	historyBytes   = 1 << 20
+)
+
+// history is what a reader hands over: a part of one of its share's ranges.
+type history struct {
+	reader  *historian
+	place   int // of the range in the share
+	records []*kgo.Record
+	next    int64 // the offset to go on from
+	gone    int64 // offsets that the source does not have any more
+}
+
+// historian reads a share's ranges beside the loop.
+type historian struct {
+	o      *Options
+	share  *share // the loop's: what is read here was copied
+	id     string
+	task   int32
+	ranges []schemas.JobRange
+	from   []int64
+	rate   float64         // records a second; 0: no bound
+	ctx    context.Context //nolint:containedctx // its own, which cancel ends
+	cancel context.CancelFunc
+	to     chan<- history
+	wake   func()
+	batch  history
+	bytes  int
+}
+
+func (w *worker) newHistorian(s *share, rate float64) *historian {
+	h := &historian{
+		o: w.o, share: s, id: s.job.ID, task: s.task.number, ranges: s.ranges, from: slices.Clone(s.progress.Next),
+		rate: rate, to: w.replays.ready, wake: w.tasks.wakeUp,
+	}
+	h.ctx, h.cancel = context.WithCancel(w.replays.ctx)
+	return h
+}
+
+// run reads what is left of the share, until it is cancelled.
+func (h *historian) run() {
+	for i, r := range h.ranges {
+		h.batch = history{reader: h, place: i, next: h.from[i]}
+		for failures := 0; h.batch.next < r.To; failures++ {
+			err := h.read(r)
+			if h.ctx.Err() != nil {
+				return
+			}
+			if err != nil {
+				h.o.Log.Warn("history can't be read now; trying again", "job", h.id, "task", h.task,
+					"cause", kafka.Explain(err), "in", backoff(failures).String())
+				if !sleep(h.ctx, backoff(failures)) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// read reads a range from where it stands, or from where its log begins.
+func (h *historian) read(r schemas.JobRange) error {
+	err := kafka.ReadPartition(h.ctx, h.o.Client, r.Topic, r.Partition, h.batch.next, r.To, h.add)
+	var out *kafka.OutOfRangeError
+	switch {
+	case err == nil:
+		return h.hand(r.To, 0)
+	case errors.As(err, &out) && out.Start > h.batch.next:
+		next := min(out.Start, r.To)
+		return h.hand(next, next-h.batch.next)
+	case errors.As(err, &out) && out.End >= 0 && out.End < r.To: // the log has lost its end
+		return h.hand(r.To, r.To-max(out.End, h.batch.next))
+	}
+	h.batch.records, h.bytes = nil, 0 // they are read again
+	return err
+}
+
+func (h *historian) add(r *kgo.Record) error {
+	h.batch.records = append(h.batch.records, r)
+	h.bytes += len(r.Key) + len(r.Value)
+	if len(h.batch.records) < h.most() && h.bytes < historyBytes {
+		return nil
+	}
+	return h.hand(r.Offset+1, 0)
+}
+
+// most is how many records are handed over at once: half a second's at most.
+func (h *historian) most() int {
+	if h.rate == 0 {
+		return historyRecords
+	}
+	return max(1, min(historyRecords, int(h.rate/2)))
+}
+
+// hand hands over what was read up to an offset.
+func (h *historian) hand(next, gone int64) error {
+	b := h.batch
+	b.next, b.gone = next, gone
+	h.batch.records, h.batch.next, h.bytes = nil, next, 0
+	select {
+	case h.to <- b:
+		h.wake()
+	case <-h.ctx.Done():
+		return h.ctx.Err()
+	}
+	if h.rate > 0 && !sleep(h.ctx, time.Duration(float64(len(b.records))/h.rate*float64(time.Second))) {
+		return h.ctx.Err()
+	}
+	return nil
+}

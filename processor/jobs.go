@@ -1,0 +1,238 @@
+package processor
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kgo"
+
+	"traitstream/kafka"
+	"traitstream/schemas"
+)
+
+const (
+	// busyJobsInterval is how often the control topic is looked at while there are
+	// jobs; else it is lagInterval.
+	busyJobsInterval = time.Second
+)
+
+// jobs are the replay jobs of the control topic as this process knows them, and
+// what it has to report of them.
+type jobs struct {
+	mu      sync.Mutex
+	next    int64 // where to go on in the control topic
+	reads   int   // of the control topic, whole
+	changes int   // of the jobs
+	known   map[string]*schemas.Job
+	reports map[shareKey]schemas.JobReport // that the control topic has
+	// generations are the definitions that the control topic has.
+	generations map[uint32]*generation
+	ours        map[shareKey]schemas.JobReport // of tasks that are here
+	ending      map[string]*waiting            // for the inbox, where all tasks are done
+}
+
+// shareKey names a task's part of a job.
+type shareKey struct {
+	job  string
+	task int32
+}
+
+func newJobs() *jobs {
+	j := &jobs{ours: map[shareKey]schemas.JobReport{}}
+	j.forget()
+	return j
+}
+
+// forget is for a control topic that was created again.
+func (j *jobs) forget() {
+	j.next, j.known, j.reports, j.ending = 0, map[string]*schemas.Job{}, map[shareKey]schemas.JobReport{}, map[string]*waiting{}
+	j.generations = map[uint32]*generation{}
+	j.changes++
+}
+
+// list returns the jobs, oldest first, with how often they have changed and been
+// read.
+func (j *jobs) list() (all []*schemas.Job, changes, reads int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return sorted(j.known), j.changes, j.reads
+}
+
+// sorted returns jobs, oldest first.
+func sorted(known map[string]*schemas.Job) []*schemas.Job {
+	return slices.SortedFunc(maps.Values(known), (*schemas.Job).Compare)
+}
+
+// state tells how often the jobs have changed and been read.
+func (j *jobs) state() (changes, reads int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.changes, j.reads
+}
+
+// take takes a record of the control topic.
+func (j *jobs) take(r *kgo.Record) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if report, ok := schemas.ParseJobReport(r.Key, r.Value); ok {
+		j.reports[shareKey{report.ID, report.Task}] = report
+		return nil
+	}
+	job, ok, err := schemas.ParseJob(r.Key, r.Value)
+	if err != nil {
+		return err
+	}
+	if !ok {
+		return j.takeDefinitions(r)
+	}
+	j.changes++
+	j.known[job.ID] = &job
+	return nil
+}
+
+// tell notes how far a task is with a job. What it tells has committed.
+func (j *jobs) tell(r schemas.JobReport) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.ours[shareKey{r.ID, r.Task}] = r
+}
+
+// watchJobs keeps up with the control topic until ctx ends: it learns of jobs,
+// reports how far the tasks here are, and ends jobs that are done.
+func (p *Processor) watchJobs(ctx context.Context) {
+	for wait := time.Duration(0); sleep(ctx, wait); {
+		err := p.lookAtJobs(ctx)
+		if wait = lagInterval; p.o.jobs.busy() {
+			wait = busyJobsInterval
+		}
+		if err != nil && ctx.Err() == nil && !isNetwork(err) { // watch tells of that
+			p.o.Log.Warn("looking after replay jobs", "error", kafka.Explain(err))
+		}
+	}
+}
+
+// busy tells whether a job is not over.
+func (j *jobs) busy() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, job := range j.known {
+		if !job.State.Over() {
+			return true
+		}
+	}
+	return false
+}
+
+func (p *Processor) lookAtJobs(ctx context.Context) error {
+	if err := p.o.readJobs(ctx); err != nil {
+		return err
+	}
+	if err := p.o.publishGenerations(ctx); err != nil {
+		return err
+	}
+	if !p.o.jobs.busy() {
+		return nil
+	}
+	if err := p.o.put(ctx, p.o.jobs.news(p.o.Topics.Control.Name, p.numbers())...); err != nil {
+		return fmt.Errorf("reporting to %s: %w", p.o.Topics.Control.Name, err)
+	}
+	if slices.Contains(p.numbers(), 0) { // one process is enough
+		return p.endJobs(ctx)
+	}
+	return nil
+}
+
+// readJobs takes what is new in the control topic.
+func (o *Options) readJobs(ctx context.Context) error {
+	start, end, err := o.logRange(ctx, partition{o.Topics.Control.Name, 0})
+	if err != nil {
+		return err
+	}
+	j := o.jobs
+	j.mu.Lock()
+	if j.next > end {
+		j.forget()
+	}
+	from := max(j.next, start)
+	j.mu.Unlock()
+	if err := kafka.ReadPartition(ctx, o.Client, o.Topics.Control.Name, 0, from, end, j.take); err != nil {
+		return err
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.next = end
+	j.reads++
+	return nil
+}
+
+// news returns the reports that the control topic lacks, of some tasks.
+func (j *jobs) news(topic string, tasks []int32) []*kgo.Record {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var records []*kgo.Record
+	for key, r := range j.ours {
+		before, told := j.reports[key]
+		job := j.known[key.job]
+		if job == nil || job.State.Over() || !slices.Contains(tasks, key.task) {
+			delete(j.ours, key)
+			continue
+		}
+		if before.At = r.At; !told || before != r {
+			records = append(records, &kgo.Record{Topic: topic, Key: r.Key(), Value: r.Value()})
+		}
+	}
+	return records
+}
+
+// finished are the running jobs of which all tasks have done their part.
+func (j *jobs) finished(tasks int32) (all []*schemas.Job) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, job := range sorted(j.known) {
+		done := int32(0)
+		for task := range tasks {
+			if j.reports[shareKey{job.ID, task}].Done {
+				done++
+			}
+		}
+		if job.State == schemas.JobRunning && done == tasks {
+			all = append(all, job)
+		}
+	}
+	return all
+}
+
+// endJobs ends the jobs of which all was read, and all that was forwarded is
+// merged.
+func (p *Processor) endJobs(ctx context.Context) error {
+	for _, job := range p.o.jobs.finished(p.o.Topics.Tasks) {
+		if job.Emit == schemas.EmitDefine {
+			if err := p.goOver(ctx, job); err != nil {
+				return err
+			}
+			continue
+		}
+		w := p.o.jobs.ending[job.ID]
+		if w == nil {
+			w = p.o.newWaiting(p.o.Topics.Inbox.Name)
+			p.o.jobs.ending[job.ID] = w
+		}
+		if err := w.look(ctx); err != nil {
+			return err
+		}
+		if len(w.behind) > 0 {
+			continue
+		}
+		over := *job
+		over.State, over.Changed = schemas.JobDone, time.Now().UnixMilli()
+		if err := p.o.put(ctx, &kgo.Record{Topic: p.o.Topics.Control.Name, Key: over.Key(), Value: over.Value()}); err != nil {
+			return fmt.Errorf("ending replay job %s: %w", job.ID, err)
+		}
+		p.o.Log.Info("a replay is done", "job", job.ID)
+	}
+	return nil
+}

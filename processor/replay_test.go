@@ -1,0 +1,331 @@
+package processor
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+
+	"traitstream/schemas"
+)
+
+// replayed begins a job, and returns nil where nothing is left to read. Faults may
+// meet it too: it is then tried again.
+func (b *bubble) replayed(r ReplayRequest) *schemas.Job {
+	b.t.Helper()
+	j := NewJobs(b.client, b.cfg, b.topics)
+	for range 100 {
+		plan, err := j.Plan(b.t.Context(), r)
+		if errors.Is(err, ErrNothingLeft) {
+			return nil
+		}
+		if err == nil {
+			err = j.Put(b.t.Context(), &plan.Job)
+		}
+		if err == nil {
+			return &plan.Job
+		}
+		b.pass(time.Second)
+	}
+	b.t.Fatal("no replay can be begun")
+	return nil
+}
+
+// job returns how a job is.
+func (b *bubble) job(id string) JobStatus {
+	b.t.Helper()
+	all, err := NewJobs(b.client, b.cfg, b.topics).List(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	for _, s := range all {
+		if s.Job.ID == id {
+			return s
+		}
+	}
+	b.t.Fatalf("there is no job %s", id)
+	return JobStatus{}
+}
+
+// jobEnds waits until a job is over, and returns what it has come to.
+func (b *bubble) jobEnds(id string) schemas.JobCounts {
+	b.t.Helper()
+	for range 600 {
+		if s := b.job(id); s.Job.State.Over() {
+			var sum schemas.JobCounts
+			for _, r := range s.Reports {
+				sum.Read += r.Read
+				sum.Gone += r.Gone
+				sum.Forwarded += r.Forwarded
+				sum.Merged += r.Merged
+				sum.Sent += r.Sent
+			}
+			return sum
+		}
+		b.pass(time.Second)
+	}
+	b.t.Fatalf("job %s does not end: %+v", id, b.job(id))
+	return schemas.JobCounts{}
+}
+
+// sentSoFar counts the records of the traits topic.
+func (b *bubble) sentSoFar() (n int) {
+	b.t.Helper()
+	for _, part := range b.read(b.topics.Traits) {
+		n += len(part)
+	}
+	return n
+}
+
+// What was merged is merged again without a trace, what was sent is sent again as it
+// was.
+func TestReplay(t *testing.T) {
+	for _, emit := range []schemas.JobEmit{schemas.EmitChanges, schemas.EmitAll, schemas.EmitNone} {
+		t.Run(string(emit), func(t *testing.T) {
+			inBubble(t, bubbleYAML, map[string]int32{"b": 5}, func(b *bubble) {
+				in := newInput(b, 1)
+				b.start(t.TempDir(), nil)
+				in.put(500)
+				b.caughtUp(b.t.Context())
+				before := b.sentSoFar()
+				job := b.replayed(ReplayRequest{Emit: emit})
+				in.put(100)
+				sum := b.jobEnds(job.ID)
+				b.caughtUp(b.t.Context())
+				switch {
+				case emit != schemas.EmitAll && (sum.Read < 500 || sum.Forwarded == 0 || sum.Sent != 0):
+					t.Errorf("the job has done %+v", sum)
+				case emit == schemas.EmitAll && (sum.Sent == 0 || b.sentSoFar() < before+int(sum.Sent)):
+					t.Errorf("the job has done %+v, there were %d changes and are %d", sum, before, b.sentSoFar())
+				}
+				b.settle()
+				b.check(b.dirs...)
+				if n := b.jobRecords(); n != 0 {
+					t.Errorf("%d records of the job are left in the changelog", n)
+				}
+			})
+		})
+	}
+}
+
+// jobRecords counts what the changelog has of jobs.
+func (b *bubble) jobRecords() int {
+	b.t.Helper()
+	left := map[string]bool{}
+	for _, part := range b.read(b.topics.Changelog) {
+		for _, r := range part {
+			if _, ok := schemas.ParseJobKey(r.Key); ok {
+				left[fmt.Sprint(r.Partition, string(r.Key))] = r.Value != nil
+			}
+		}
+	}
+	n := 0
+	for _, there := range left {
+		if there {
+			n++
+		}
+	}
+	return n
+}
+
+// A group that has begun with what comes gets what was there before by a replay.
+func TestReplayOfWhatWasNeverRead(t *testing.T) {
+	for _, emit := range []schemas.JobEmit{schemas.EmitChanges, schemas.EmitNone} {
+		t.Run(string(emit), func(t *testing.T) {
+			yaml := strings.Replace(bubbleYAML, "{topic: a}, {topic: b}", "{topic: a, from: latest}, {topic: b, from: latest}", 1)
+			inBubble(t, yaml, map[string]int32{"b": 5}, func(b *bubble) {
+				in := newInput(b, 1)
+				in.put(500)
+				b.start(t.TempDir(), nil)
+				b.pass(5 * time.Second)
+				if n := b.sentSoFar(); n > 0 {
+					t.Fatalf("%d changes of what was there before", n)
+				}
+				job := b.replayed(ReplayRequest{Emit: emit})
+				sum := b.jobEnds(job.ID)
+				want := b.truth()
+				if emit == schemas.EmitNone {
+					if n := b.sentSoFar(); n > 0 || sum.Sent > 0 || sum.Merged == 0 {
+						t.Errorf("%d changes, and the job has done %+v", n, sum)
+					}
+					return
+				}
+				if n := b.sentSoFar(); n != int(sum.Sent) || n < len(want.Traits) {
+					t.Errorf("%d changes for %d traits, and the job has done %+v", n, len(want.Traits), sum)
+				}
+				values := map[string]string{}
+				for _, part := range b.read(b.topics.Traits) {
+					for _, r := range part {
+						values[string(r.Key)] = b.link(r, values[string(r.Key)])
+					}
+				}
+				b.checkValues(&want, values)
+			})
+		})
+	}
+}
+
+// A job that is interrupted goes on where it was, wherever its tasks go.
+func TestReplaySurvivesAKill(t *testing.T) {
+	inBubble(t, bubbleYAML, map[string]int32{"b": 5}, func(b *bubble) {
+		in := newInput(b, 1)
+		p := b.start(t.TempDir(), nil)
+		in.put(2000)
+		b.caughtUp(b.t.Context())
+		job := b.replayed(ReplayRequest{Emit: schemas.EmitAll, Rate: 30})
+		history := b.replayed(ReplayRequest{Emit: schemas.EmitChanges, Rate: 100})
+		b.pass(7 * time.Second)
+		b.kill(p)
+		q := b.start(t.TempDir(), nil)
+		b.pass(10 * time.Second)
+		if err := b.end(q); err != nil {
+			t.Fatal(err)
+		}
+		b.start(q.dir, nil)
+		all, read := b.jobEnds(job.ID), b.jobEnds(history.ID)
+		if total := (&Plan{Job: *history}).Total(); read.Read != total || read.Sent != 0 {
+			t.Errorf("the job has done %+v, want %d read", read, total)
+		}
+		again := map[string]int{}
+		for _, part := range b.read(b.topics.Traits) {
+			for _, r := range part {
+				if header(r, schemas.HeaderReplay) != nil {
+					again[string(r.Key)]++
+				}
+			}
+		}
+		for key, n := range again {
+			if n != 1 {
+				t.Errorf("%s was sent again %d times", key, n)
+			}
+		}
+		if int(all.Sent) != len(again) || len(again) == 0 {
+			t.Errorf("%d traits were sent again, and the job has done %+v", len(again), all)
+		}
+		b.settle()
+		b.check(b.dirs...)
+	})
+}
+
+// A job rests while it is paused, and what is cancelled leaves nothing behind.
+func TestReplayIsPausedAndCancelled(t *testing.T) {
+	inBubble(t, bubbleYAML, nil, func(b *bubble) {
+		in := newInput(b, 1)
+		b.start(t.TempDir(), nil)
+		in.put(1000)
+		b.caughtUp(b.t.Context())
+		job := b.replayed(ReplayRequest{Emit: schemas.EmitChanges, Rate: 50})
+		b.pass(10 * time.Second)
+		b.putJob(job, schemas.JobPaused)
+		b.pass(10 * time.Second)
+		paused := b.job(job.ID).Reports
+		b.pass(time.Minute)
+		if now := b.job(job.ID).Reports; !slices.Equal(now, paused) || !slices.ContainsFunc(now, func(r schemas.JobReport) bool { return r.Read > 0 && !r.Done }) {
+			t.Errorf("paused at %+v, now at %+v", paused, now)
+		}
+		b.putJob(job, schemas.JobRunning)
+		b.pass(5 * time.Second)
+		b.putJob(job, schemas.JobCancelled)
+		b.pass(10 * time.Second)
+		if n := b.jobRecords(); n != 0 {
+			t.Errorf("%d records of the job are left in the changelog", n)
+		}
+		b.settle()
+		b.check(b.dirs...)
+	})
+}
+
+func (b *bubble) putJob(job *schemas.Job, state schemas.JobState) {
+	b.t.Helper()
+	job.State = state
+	if err := NewJobs(b.client, b.cfg, b.topics).Put(b.t.Context(), job); err != nil {
+		b.t.Fatal(err)
+	}
+}
+
+// Whom and which flags a job is about, none else is.
+func TestReplaySelects(t *testing.T) {
+	inBubble(t, bubbleYAML, nil, func(b *bubble) {
+		in := newInput(b, 1)
+		b.start(t.TempDir(), nil)
+		in.put(500)
+		b.caughtUp(b.t.Context())
+		later := time.UnixMilli(noon).Add(time.Hour)
+		for _, r := range []ReplayRequest{
+			{Emit: schemas.EmitAll, Users: []string{"k1", "s2", "nobody"}, Splits: []string{"f1"}},
+			{Emit: schemas.EmitAll, Splits: []string{"f1"}, To: later},
+			{Emit: schemas.EmitAll, Identity: "anonymous"},
+			{Emit: schemas.EmitAll, From: later},
+		} {
+			job := b.replayed(r)
+			b.jobEnds(job.ID)
+			n := 0
+			for _, part := range b.read(b.topics.Traits) {
+				for _, rec := range part {
+					if string(header(rec, schemas.HeaderReplay)) != job.ID {
+						continue
+					}
+					n++
+					key, err := schemas.DecodeKey(rec.Key)
+					wanted := r.From.IsZero() && r.Identity == "" && (len(r.Users) == 0 || strings.Contains("k1 s2", string(key.User)))
+					if err != nil || !wanted || string(key.Trait) != "f1" {
+						t.Errorf("%+v has sent %s", r, line(rec))
+					}
+				}
+			}
+			if (n == 0) != (r.Identity != "" || !r.From.IsZero()) {
+				t.Errorf("%+v has sent %d traits", r, n)
+			}
+		}
+		b.settle()
+		b.check(b.dirs...)
+	})
+}
+
+// What is gone is told before a job begins, and counted where it goes later.
+func TestReplayOfWhatIsGone(t *testing.T) {
+	inBubble(t, bubbleYAML, nil, func(b *bubble) {
+		j := NewJobs(b.client, b.cfg, b.topics)
+		if _, err := j.Plan(b.t.Context(), ReplayRequest{Emit: schemas.EmitChanges}); !errors.Is(err, ErrNothingLeft) {
+			t.Errorf("without records: %v", err)
+		}
+		b.start(t.TempDir(), nil)
+		newInput(b, 1).put(900)
+		b.caughtUp(b.t.Context())
+		job := b.replayed(ReplayRequest{Emit: schemas.EmitChanges, Rate: 30})
+		b.deleteRecords("a", 0, 50)
+		b.deleteRecords("a", 1, 80)
+		if sum := b.jobEnds(job.ID); sum.Gone == 0 || sum.Read != (&Plan{Job: *job}).Total() {
+			t.Errorf("the job has done %+v", sum)
+		}
+		plan, err := j.Plan(b.t.Context(), ReplayRequest{Emit: schemas.EmitChanges})
+		if err != nil || len(plan.Cut) != 2 || plan.Since.IsZero() {
+			t.Errorf("%+v, %v", plan, err)
+		}
+		for _, test := range []struct {
+			request ReplayRequest
+			want    string
+		}{
+			{ReplayRequest{Emit: schemas.EmitChanges, To: time.UnixMilli(noon - 1000)}, "begins at"},
+			{ReplayRequest{Emit: schemas.EmitChanges, Offsets: []PartitionOffset{{"a", 0, 49}}}, "its log begins at 50"},
+			{ReplayRequest{Emit: schemas.EmitChanges, Offsets: []PartitionOffset{{"a", 9, 49}}}, "is it a partition of a source"},
+		} {
+			if _, err := j.Plan(b.t.Context(), test.request); err == nil || !strings.Contains(err.Error(), test.want) {
+				t.Errorf("%+v: %v, want %q", test.request, err, test.want)
+			}
+		}
+	})
+}
+
+func (b *bubble) deleteRecords(topic string, number int32, before int64) {
+	b.t.Helper()
+	gone := kadm.Offsets{}
+	gone.AddOffset(topic, number, before, -1)
+	if _, err := kadm.NewClient(b.client).DeleteRecords(b.t.Context(), gone); err != nil {
+		b.t.Fatal(err)
+	}
+}
