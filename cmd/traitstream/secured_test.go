@@ -153,7 +153,7 @@ func (s *secured) checkPassword() {
 
 // commands are those of the list of rights, in an order in which each has
 // something to do.
-var commands = []string{"import", "run", "tap", "verify", "status", "forget", "dlq list", "dlq show", "dlq replay", "validate --connect"}
+var commands = []string{"import", "run", "tap", "verify", "status", "forget", "dlq list", "dlq show", "dlq replay", "validate --connect", "definitions list"}
 
 // call runs a command as the user; endless, if it is one that goes on until it
 // fails.
@@ -248,5 +248,9 @@ func (s *secured) check(r right) {
 			s.Errorf("without %s, %s fails for another reason: status %d, %s", r, command, status, stderr)
 		}
 	}
-	s.Logf("without %s, %s are refused: %.1f s", r, strings.Join(r.needed, ", "), time.Since(began).Seconds())
+	how := "is refused"
+	if r.warning {
+		how = "warns"
+	}
+	s.Logf("without %s %s: %s: %.1f s", r, how, strings.Join(r.needed, ", "), time.Since(began).Seconds())
 }
