@@ -87,8 +87,9 @@ func (r *Replay) begin(ctx context.Context) error {
 		limits[s.Name] = s.MaxMessageBytes
 	}
 	var err error
+	id := r.App + "-dlq-replay"
 	r.producer, err = kgo.NewClient(append([]kgo.Opt{
-		kgo.TransactionalID(r.App + "-dlq-replay"), kgo.TransactionTimeout(transactionTimeout),
+		kgo.TransactionalID(id), kgo.TransactionTimeout(transactionTimeout),
 		kgo.RecordPartitioner(kgo.ManualPartitioner()),
 		kgo.ProducerBatchMaxBytesFn(func(topic string) int32 {
 			if n, ok := limits[topic]; ok {
@@ -102,7 +103,7 @@ func (r *Replay) begin(ctx context.Context) error {
 	}
 	if _, _, err := r.producer.ProducerID(ctx); err != nil {
 		r.producer.Close()
-		return fmt.Errorf("beginning to put letters back: %w", kafka.Explain(err))
+		return fmt.Errorf("taking the transactional id %s: %w", id, kafka.Explain(err))
 	}
 	return nil
 }
@@ -148,7 +149,7 @@ func (r *Replay) transact(ctx context.Context, records []*kgo.Record) error {
 	if err := r.producer.BeginTransaction(); err != nil {
 		return err
 	}
-	err := r.producer.ProduceSync(ctx, records...).FirstErr()
+	err := failure(r.producer.ProduceSync(ctx, records...))
 	end := kgo.TryCommit
 	if err != nil {
 		end = kgo.TryAbort
@@ -159,6 +160,16 @@ func (r *Replay) transact(ctx context.Context, records []*kgo.Record) error {
 		err = ended
 	}
 	return err
+}
+
+// failure returns the first error of records, with the topic that it is about.
+func failure(results kgo.ProduceResults) error {
+	for _, r := range results {
+		if r.Err != nil {
+			return fmt.Errorf("producing to topic %s: %w", r.Record.Topic, r.Err)
+		}
+	}
+	return nil
 }
 
 func explain(err error) error {

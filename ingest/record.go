@@ -53,7 +53,7 @@ func newJob(i *Importer, file string, fail context.CancelCauseFunc) *job {
 
 func explain(err error) error {
 	if errors.Is(err, kerr.UnknownTopicOrPartition) || errors.Is(err, kerr.TopicAuthorizationFailed) {
-		return fmt.Errorf("%w: check that it exists and that this user may write to it", err)
+		return fmt.Errorf("%w: check that it exists, and allow this user Write on it", err)
 	}
 	return kafka.Explain(err)
 }

@@ -20,8 +20,20 @@ func (t *Topics) check(cfg *config.Config) error {
 		t.checkInbox(),
 		t.checkDeadLetters(),
 	)
+	t.warnOfHidden()
 	t.warnOfSizes()
 	return err
+}
+
+// warnOfHidden warns of sources whose settings are hidden. Who may see no
+// settings at all is told so of the program's own topics.
+func (t *Topics) warnOfHidden() {
+	for _, s := range t.Sources {
+		if s.Config == nil && !s.Missing && t.Changelog.Config != nil {
+			t.warn("the settings of source topic %s cannot be seen, so they are taken for Kafka's defaults: "+
+				"allow this user DescribeConfigs on it", s.Name)
+		}
+	}
 }
 
 func (t *Topics) checkPartitions(cfg *config.Config) error {

@@ -24,11 +24,12 @@ var byCode = map[*kerr.Error]string{
 	kerr.SaslAuthenticationFailed: adviseLogin,
 	kerr.UnsupportedSaslMechanism: "check kafka.sasl.mechanism: the broker does not offer this one",
 	kerr.IllegalSaslState:         adviseSpeak,
-	kerr.TopicAuthorizationFailed: "allow this user Describe, DescribeConfigs and Read on the sources, " +
-		"and Create, Write and Delete too on the program's own topics",
-	kerr.GroupAuthorizationFailed:           "allow this user Read and Describe on the group that is named as app",
-	kerr.ClusterAuthorizationFailed:         "allow this user Create on the cluster, or create the topics by hand",
-	kerr.TransactionalIDAuthorizationFailed: "allow this user Write and Describe on the transactional ids that begin with app and a dash",
+	kerr.TopicAuthorizationFailed: "allow this user DescribeConfigs and Read on the sources, for import and dlq replay Write too, " +
+		"and Create, Delete, DescribeConfigs, Read and Write on the program's own topics",
+	kerr.GroupAuthorizationFailed: "allow this user Read on the group that is named as app",
+	kerr.ClusterAuthorizationFailed: "allow this user Create and Write on the program's own topics; " +
+		"brokers before 2.8 want IdempotentWrite on the cluster too",
+	kerr.TransactionalIDAuthorizationFailed: "allow this user Write on the transactional ids that begin with app and a dash",
 	kerr.PolicyViolation:                    "check the cluster's policy for topics",
 	kerr.InvalidReplicationFactor:           "check kafka.replication_factor: the cluster may have fewer brokers",
 }

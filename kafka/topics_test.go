@@ -330,6 +330,18 @@ func TestEnsureTopicsWithHiddenSettings(t *testing.T) {
 	}
 }
 
+// A source whose settings alone are hidden is told of.
+func TestCheckWarnsOfHiddenSource(t *testing.T) {
+	cfg := configOf("impressions")
+	topics := layout(cfg, map[string]Topic{"impressions": {Name: "impressions", Partitions: 3, MaxMessageBytes: defaultMaxMessageBytes}}, nil)
+	if err := topics.check(cfg); err != nil {
+		t.Fatal(err)
+	}
+	if w := topics.Warnings; len(w) != 1 || !strings.Contains(w[0], "topic impressions") || !strings.Contains(w[0], "allow this user DescribeConfigs") {
+		t.Errorf("warnings: %q", w)
+	}
+}
+
 func TestCreateTopicsExplains(t *testing.T) {
 	cl := newClient(t, startBroker(t, EmbeddedOptions{}).Brokers())
 	err := CreateTopics(limit(t), cl, 3, Topic{Name: "t", Partitions: 1})

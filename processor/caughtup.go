@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+
+	"traitstream/kafka"
 )
 
 // caughtUpInterval is how often WaitUntilCaughtUp looks.
@@ -38,7 +40,7 @@ func (o *Options) waitFor(ctx context.Context, topics []string) error {
 		case ctx.Err() != nil:
 			return nil //nolint:nilerr // that the wait is given up is no failure of it
 		case err != nil && !retriable(err):
-			return fmt.Errorf("looking up how far the group is: %w", err)
+			return fmt.Errorf("looking up how far group %s is: %w", o.Config.Group(), kafka.Explain(err))
 		case err == nil && len(w.behind) == 0:
 			return nil
 		case !sleep(ctx, caughtUpInterval):

@@ -2,11 +2,15 @@ package processor
 
 import (
 	"maps"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
+	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // The inbox is emptied up to what is committed, of the tasks that are here.
@@ -38,6 +42,26 @@ func TestTrimInbox(t *testing.T) {
 	if want := map[int32]int64{0: 4, 1: 0, 2: 0}; !maps.Equal(got, want) {
 		t.Errorf("the inbox's partitions start at %v, want %v", got, want)
 	}
+}
+
+// Who may not empty the inbox, which would grow for ever, ends and says what is
+// missing on which topic.
+func TestInboxMayNotBeEmptied(t *testing.T) {
+	inBubble(t, bubbleYAML, map[string]int32{"b": 5}, func(b *bubble) {
+		b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{kmsg.DeleteRecords}, Err: kerr.TopicAuthorizationFailed, Count: -1})
+		p := b.start(t.TempDir(), nil)
+		newInput(b, 1).put(100)
+		select {
+		case <-p.ended:
+		case <-time.After(time.Minute):
+			t.Fatal("it goes on")
+		}
+		for _, want := range []string{b.topics.Inbox.Name, "TOPIC_AUTHORIZATION_FAILED", "allow this user", "Delete"} {
+			if p.err == nil || !strings.Contains(p.err.Error(), want) {
+				t.Errorf("it ended with %v, want %s", p.err, want)
+			}
+		}
+	})
 }
 
 // A partition without a claim is noticed when it has been so for long enough,

@@ -66,7 +66,12 @@ func (p *Processor) look(ctx context.Context) error {
 	if err := errors.Join(p.measureLag(ctx, m, numbers, began), m.lookBack(ctx)); err != nil {
 		return err
 	}
-	return m.trimInbox(ctx, numbers)
+	err = m.trimInbox(ctx, numbers)
+	if isAuthorization(err) {
+		p.workers[0].fail(err) // the inbox would grow for ever
+		return nil
+	}
+	return err
 }
 
 // numbers tells which tasks are here.
@@ -104,7 +109,7 @@ func (m *measurement) trimInbox(ctx context.Context, tasks []int32) error {
 		err = deleted.Error()
 	}
 	if err != nil {
-		return fmt.Errorf("emptying the inbox: %w", err)
+		return fmt.Errorf("emptying the inbox, topic %s: %w", inbox, err)
 	}
 	return nil
 }

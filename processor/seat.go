@@ -239,6 +239,8 @@ func (s *seat) fetchError(ctx context.Context, topic string, partition int32, er
 			s.starts.o.Log.Warn("the group's assignment can't be taken now; the client asks for it again", "cause", session.Err)
 		}
 		return nil
+	case errors.As(err, &session):
+		return fmt.Errorf("group %s: %w", s.ledger.group, err)
 	}
 	return fmt.Errorf("reading %s, partition %d: %w", topic, partition, err)
 }

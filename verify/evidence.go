@@ -25,14 +25,15 @@ type evidence struct {
 	unreadable bool // all else follows from the fault
 	local      local
 
-	base    register // the greatest of what is processed for certain
-	logged  register // the greatest of what is in the changelog for certain
-	away    bool     // some of its impressions count no more
-	stale   bool     // the changelog says what would have expired
-	lapsed  bool     // some have expired by definitions of before alone
-	late    bool     // the changelog says what may be there, though it is not the greatest
-	flux    *flux    // what may have been processed; nil: nothing
-	history history
+	base     register // the greatest of what is processed for certain
+	logged   register // the greatest of what is in the changelog for certain, if it moved something
+	unlogged register // the greatest of what is perhaps not
+	away     bool     // some of its impressions count no more
+	stale    bool     // the changelog says what would have expired
+	lapsed   bool     // some have expired by definitions of before alone
+	late     bool     // the changelog says what an impression says, perhaps not the greatest
+	flux     *flux    // what may have been processed; nil: nothing
+	history  history
 }
 
 // register is what an impression says of a trait. The zero register is none at
@@ -158,13 +159,14 @@ func (ev *evidence) witness(s oracle.Sighting, timestamp int64) {
 // add takes an impression that was processed for certain, and logged for certain
 // or perhaps.
 func (ev *evidence) add(r register, logged bool) (won bool) {
-	if logged && r.compare(ev.logged) > 0 {
-		ev.logged = r
+	rec, most := ev.changelog(), &ev.unlogged
+	if logged {
+		most = &ev.logged
 	}
-	if !logged {
-		rec := ev.changelog()
-		ev.late = ev.late || r.compare(registerIn(&rec)) == 0
+	if r.compare(*most) > 0 {
+		*most = r
 	}
+	ev.late = ev.late || r.compare(registerIn(&rec)) == 0
 	if r.compare(ev.base) > 0 {
 		ev.base, won = r, true
 	}
@@ -199,9 +201,16 @@ func (ev *evidence) allows(r register) bool {
 		return ev.flux != nil && ev.flux.logged || ev.stale && ev.base == register{}
 	case c < 0:
 		behind := r.compare(ev.logged)
-		return r.value != "" && r.value == ev.base.value && (behind == 0 || behind > 0 && ev.late)
+		return r.value != "" && r.value == ev.base.value && (behind == 0 || ev.late && (behind > 0 || ev.overtaken()))
 	}
 	return true
+}
+
+// overtaken tells whether what is logged for certain may have moved nothing: one
+// of another partition, as late or later, may have been merged before, whose move
+// is logged later.
+func (ev *evidence) overtaken() bool {
+	return ev.history.several && ev.unlogged.compare(ev.logged) >= 0
 }
 
 // allowsSent tells whether the value of the traits topic is one that the trait

@@ -90,6 +90,56 @@ func TestWhileMovesAreUnlogged(t *testing.T) {
 	w.clean()
 }
 
+// An impression that was forwarded and came after a later one, whose move is not
+// logged yet, has moved nothing: the changelog has neither, and no mark lies
+// before it.
+func TestBehindWhatIsUnlogged(t *testing.T) {
+	for name, earlier := range map[string]int64{"an earlier one": 500, "one as late": 0} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "processor: {flush_interval: 1h}", 3)
+			w.fill()
+			ctx, stop := context.WithCancel(w.limit())
+			done := make(chan struct{})
+			go func() {
+				defer close(done)
+				w.process(ctx, false)
+			}()
+			until := func(what string, ok func() bool) {
+				t.Helper()
+				for !ok() {
+					select {
+					case <-ctx.Done():
+						t.Fatalf("waited in vain until %s", what)
+					case <-time.After(20 * time.Millisecond):
+					}
+				}
+			}
+			w.put(w.webhook("u1", "f", "on", 9000))
+			until("a move is not logged", func() bool { return w.marked() == 1 })
+			w.put(w.elsewhere(w.webhook("u1", "f", "on", 9000-earlier)))
+			until("the other one is merged", func() bool { return w.merged() > 0 })
+			if r, all := w.verifyWith(); len(all) > 0 || w.marked() != 1 {
+				t.Errorf("%+v differ, of %d; %d marks", all, r.Traits, w.marked())
+			}
+			stop()
+			<-done
+			w.clean()
+		})
+	}
+}
+
+// merged returns the sum of the offsets that are committed in the inbox.
+func (w *world) merged() (sum int64) {
+	w.t.Helper()
+	v := verifier{o: Options{Client: w.client, Topics: w.topics, Config: w.cfg}}
+	offsets, _, err := v.marked(w.limit())
+	noError(w.t, err)
+	for _, at := range offsets[w.topics.Inbox.Name] {
+		sum += at
+	}
+	return sum
+}
+
 // marked returns how many partitions have marks.
 func (w *world) marked() int {
 	w.t.Helper()

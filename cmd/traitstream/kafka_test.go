@@ -172,9 +172,15 @@ func (w *realWorld) traits() string {
 }
 
 // inboxEnd returns how much ever stood in the inbox.
-func (w *realWorld) inboxEnd() (end int64) {
+func (w *realWorld) inboxEnd() int64 {
 	w.t.Helper()
-	offsets, err := w.admin.ListEndOffsets(w.t.Context(), w.app+"-inbox")
+	return w.end(w.app + "-inbox")
+}
+
+// end returns how much ever stood in a topic.
+func (w *realWorld) end(topic string) (end int64) {
+	w.t.Helper()
+	offsets, err := w.admin.ListEndOffsets(w.t.Context(), topic)
 	if err == nil {
 		err = offsets.Error()
 	}

@@ -49,7 +49,19 @@ func TestRealChaos(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), *chaosLength+slowness)
 	defer cancel()
 
-	w := newWorld(ctx, t, script)
+	c := startCluster(ctx, t, script, *chaosPort)
+	var sites []site
+	for i := range 3 {
+		sites = append(sites, site{brokers: c.brokers, http: *chaosPort + 2*scriptNodes + i})
+	}
+	w := newWorld(ctx, t, c, sites)
+	w.survive(ctx, seed, func() { w.storm(ctx, seed) })
+}
+
+// survive lets all processes work while faults come, and holds what is left in
+// the end against the oracle.
+func (w *world) survive(ctx context.Context, seed uint64, faults func()) {
+	w.t.Helper()
 	w.createSources(ctx)
 	for _, m := range w.members {
 		m.start(freshStart)
@@ -57,12 +69,12 @@ func TestRealChaos(t *testing.T) {
 	w.untilReady(ctx)
 	watch := w.watch()
 	feed := w.feed(rand.New(rand.NewPCG(seed, 0)))
-	w.storm(ctx, seed)
+	faults()
 	feed.stop(ctx)
 	watch.stop()
 	w.logf("%d records are in the sources", feed.acked.Load())
 
-	ctx, cancel = context.WithTimeout(t.Context(), slowness)
+	ctx, cancel := context.WithTimeout(w.t.Context(), slowness)
 	defer cancel()
 	w.catchUp(ctx)
 	w.untilInboxEmpty(ctx)

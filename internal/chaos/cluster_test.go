@@ -14,20 +14,25 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 )
 
-const nodes = 3
-
-// cluster are three nodes under a script, which knows them by their first port.
+// cluster are the nodes of a Kafka.
 type cluster struct {
-	script, port string
-	brokers      []string
+	brokers []string
+	// node does something to one node: kill, restart, pause or resume.
+	node func(ctx context.Context, do string, n int) error
 }
 
-// startCluster starts three nodes, which end with the test. Their data is kept
-// if it fails.
-func startCluster(ctx context.Context, t *testing.T, script string, port int) *cluster {
+const scriptNodes = 3
+
+// script starts and kills nodes, which it knows by their first port.
+type script struct{ path, port string }
+
+// startCluster starts three nodes by a script, which end with the test. Their
+// data is kept if it fails.
+func startCluster(ctx context.Context, t *testing.T, path string, port int) *cluster {
 	t.Helper()
-	c := &cluster{script: script, port: strconv.Itoa(port)}
-	for i := range nodes {
+	s := script{path, strconv.Itoa(port)}
+	c := &cluster{node: func(ctx context.Context, do string, n int) error { return s.run(ctx, do, strconv.Itoa(n)) }}
+	for i := range scriptNodes {
 		c.brokers = append(c.brokers, fmt.Sprintf("127.0.0.1:%d", port+2*i))
 	}
 	t.Cleanup(func() {
@@ -37,27 +42,22 @@ func startCluster(ctx context.Context, t *testing.T, script string, port int) *c
 		if t.Failed() {
 			end = "stop"
 		}
-		if err := c.run(ctx, end); err != nil {
+		if err := s.run(ctx, end); err != nil {
 			t.Error(err)
 		}
 	})
-	if err := c.run(ctx, "start", "--nodes", strconv.Itoa(nodes)); err != nil {
+	if err := s.run(ctx, "start", "--nodes", strconv.Itoa(scriptNodes)); err != nil {
 		t.Fatal(err)
 	}
 	return c
 }
 
-func (c *cluster) run(ctx context.Context, args ...string) error {
-	out, err := exec.CommandContext(ctx, "bash", append([]string{c.script}, append(args, "--port", c.port)...)...).CombinedOutput()
+func (s script) run(ctx context.Context, args ...string) error {
+	out, err := exec.CommandContext(ctx, "bash", append([]string{s.path}, append(args, "--port", s.port)...)...).CombinedOutput()
 	if err != nil {
-		return fmt.Errorf("%s %v: %w: %s", c.script, args, err, out)
+		return fmt.Errorf("%s %v: %w: %s", s.path, args, err, out)
 	}
 	return nil
-}
-
-// node does something to one node.
-func (c *cluster) node(ctx context.Context, do string, n int) error {
-	return c.run(ctx, do, strconv.Itoa(n))
 }
 
 // hitBrokers kills or stalls one broker after the other, round after round,
@@ -66,7 +66,7 @@ func (c *cluster) node(ctx context.Context, do string, n int) error {
 func (w *world) hitBrokers(ctx context.Context, random *rand.Rand, end time.Time) {
 	longest := 10 * time.Second
 	for round := 0; round == 0 || time.Now().Before(end); round++ {
-		for _, n := range random.Perm(nodes) {
+		for _, n := range random.Perm(len(w.cluster.brokers)) {
 			if round > 0 && time.Now().After(end) || !wait(ctx, between(random, 3*time.Second, longest)) {
 				return
 			}

@@ -100,7 +100,7 @@ func (w *world) read(ctx context.Context, topic string, isolation kgo.IsolationL
 
 func (w *world) readPartition(ctx context.Context, topic string, partition int32, start, end int64, isolation kgo.IsolationLevel, fn func(*kgo.Record)) {
 	w.t.Helper()
-	client, err := kgo.NewClient(kgo.SeedBrokers(w.cluster.brokers...), kgo.FetchIsolationLevel(isolation), kgo.KeepControlRecords(),
+	client, err := kgo.NewClient(kgo.SeedBrokers(w.cluster.brokers...), kgo.FetchIsolationLevel(isolation), kgo.KeepControlRecords(), kgo.AlwaysRetryEOF(),
 		kgo.ConsumePartitions(map[string]map[int32]kgo.Offset{topic: {partition: kgo.NewOffset().At(start)}}))
 	if err != nil {
 		w.t.Fatal(err)
@@ -162,9 +162,12 @@ func (w *world) report(ctx context.Context, f *feed, v *watch) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, what := range []string{"kill -9", "zombies", "state folders deleted", "interrupts", "interrupts that could not commit",
-		"brokers killed", "brokers paused", "topics grown", "unexpected exits"} {
-		w.logf("%s: %d", what, w.counts[what])
+		"brokers killed", "brokers paused", "network cuts", "topics grown"} {
+		if n := w.counts[what]; n > 0 {
+			w.logf("%s: %d", what, n)
+		}
 	}
+	w.logf("unexpected exits: %d", w.counts["unexpected exits"])
 	for _, kind := range slices.Sorted(maps.Keys(w.recoveries)) {
 		all := w.recoveries[kind]
 		slices.Sort(all)

@@ -35,6 +35,7 @@ func (w *world) feed(random *rand.Rand) *feed {
 		kgo.RecordPartitioner(kgo.BasicConsistentPartitioner(partitioner)),
 		kgo.MetadataMaxAge(2*time.Second), // to find added partitions soon
 		kgo.MetadataMinAge(100*time.Millisecond),
+		kgo.AlwaysRetryEOF(), // of a port that is there before the broker is
 		kgo.MaxBufferedRecords(20_000),
 		kgo.ProducerLinger(5*time.Millisecond),
 	)
@@ -77,7 +78,7 @@ func (f *feed) loop(ctx context.Context, m *maker) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			for range *chaosRate * int(each/time.Millisecond) / 1000 {
+			for range f.w.rate * int(each/time.Millisecond) / 1000 {
 				// It waits here while brokers are away. What it has taken it sends,
 				// also after ctx.
 				f.client.Produce(context.WithoutCancel(ctx), m.record(now), f.answered)
@@ -124,7 +125,7 @@ type watch struct {
 func (w *world) watch() *watch {
 	w.t.Helper()
 	client, err := kgo.NewClient(kgo.SeedBrokers(w.cluster.brokers...), kgo.ConsumeTopics(app+"-traits"),
-		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()),
+		kgo.ConsumeStartOffset(kgo.NewOffset().AtStart()), kgo.FetchIsolationLevel(kgo.ReadCommitted()), kgo.AlwaysRetryEOF(),
 		kgo.MetadataMinAge(100*time.Millisecond))
 	if err != nil {
 		w.t.Fatal(err)

@@ -11,6 +11,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -196,13 +197,20 @@ func (m *member) probe(r *run, kind startKind) {
 	}
 }
 
-func (m *member) hasCommitted() bool {
+func (m *member) hasCommitted() bool { return m.commits() > 0 }
+
+// commits counts the transactions since the process was started.
+func (m *member) commits() float64 {
 	for line := range strings.Lines(m.page("/metrics")) {
-		if count, ok := strings.CutPrefix(line, `traitstream_commits_total{result="committed"} `); ok {
-			return strings.TrimSpace(count) != "0"
+		if text, ok := strings.CutPrefix(line, `traitstream_commits_total{result="committed"} `); ok {
+			n, err := strconv.ParseFloat(strings.TrimSpace(text), 64)
+			if err != nil {
+				m.w.t.Error(err)
+			}
+			return n
 		}
 	}
-	return false
+	return 0
 }
 
 func (w *world) recovered(m *member, kind startKind, took time.Duration) {

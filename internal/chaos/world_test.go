@@ -60,6 +60,7 @@ type world struct {
 	client  *kgo.Client
 	admin   *kadm.Client
 	members []*member
+	rate    int            // records a second that are put into the sources
 	over    atomic.Bool    // no process is started again
 	running sync.WaitGroup // those who wait for processes
 	// brokerFaults counts each twice, when it begins and when all replicas are
@@ -71,32 +72,37 @@ type world struct {
 	recoveries map[startKind][]time.Duration
 }
 
-// newWorld starts the cluster and builds the program. The processes' folders and
+// site is where a process works: what it reaches the brokers by, and its port.
+type site struct {
+	brokers []string
+	http    int
+}
+
+// newWorld builds the program and gives it places. The processes' folders and
 // logs lie among the test's artifacts.
-func newWorld(ctx context.Context, t *testing.T, script string) *world {
+func newWorld(ctx context.Context, t *testing.T, c *cluster, sites []site) *world {
 	t.Helper()
 	dir := t.ArtifactDir()
-	w := &world{t: t, began: time.Now(), counts: map[string]int{}, recoveries: map[startKind][]time.Duration{}}
+	w := &world{t: t, began: time.Now(), cluster: c, rate: *chaosRate, counts: map[string]int{}, recoveries: map[startKind][]time.Duration{}}
 	program := filepath.Join(dir, "traitstream")
 	if out, err := exec.CommandContext(ctx, "go", "build", "-o", program, "traitstream/cmd/traitstream").CombinedOutput(); err != nil {
 		t.Fatalf("building the program: %v: %s", err, out)
 	}
-	w.cluster = startCluster(ctx, t, script, *chaosPort)
-	client, err := kgo.NewClient(kgo.SeedBrokers(w.cluster.brokers...), kgo.MetadataMinAge(100*time.Millisecond))
+	client, err := kgo.NewClient(kgo.SeedBrokers(c.brokers...), kgo.AlwaysRetryEOF(), kgo.MetadataMinAge(100*time.Millisecond))
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(client.Close)
 	w.client, w.admin = client, kadm.NewClient(client)
 	t.Cleanup(w.killAll)
-	for i := range 3 {
+	for i, at := range sites {
 		home := filepath.Join(dir, fmt.Sprintf("process-%d", i))
 		m := &member{w: w, name: fmt.Sprintf("process %d", i), home: home, program: program,
-			http: fmt.Sprintf("127.0.0.1:%d", *chaosPort+6+i)}
+			http: fmt.Sprintf("127.0.0.1:%d", at.http)}
 		if err := os.MkdirAll(home, 0o700); err != nil {
 			t.Fatal(err)
 		}
-		text := fmt.Sprintf(settings, strings.Join(w.cluster.brokers, ", "), *chaosPort+6+i)
+		text := fmt.Sprintf(settings, strings.Join(at.brokers, ", "), at.http)
 		if err := os.WriteFile(m.config(), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -113,7 +119,7 @@ func (w *world) createSources(ctx context.Context) {
 			w.t.Fatalf("creating %s: %v", topic, err)
 		}
 	}
-	for n := range nodes {
+	for n := range w.cluster.brokers {
 		w.until(ctx, "every broker knows the sources", func() bool {
 			resp, err := w.client.Broker(n).Request(ctx, kmsg.NewPtrMetadataRequest())
 			return err == nil && len(resp.(*kmsg.MetadataResponse).Topics) >= 2
