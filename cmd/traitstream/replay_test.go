@@ -162,9 +162,9 @@ func TestReplayWithoutARun(t *testing.T) {
 	r.stop()
 	// The seats are kept for the session's time, but nobody answers for them.
 	w.leave()
-	out, id := "", ""
 	status, out, stderr := program(t, "", "replay", "start", "-c", w.config)
-	if id = idPattern.FindString(out); status != exitDone || id == "" || !strings.Contains(stderr, "nobody is in group traitstream") {
+	id := idPattern.FindString(out)
+	if status != exitDone || id == "" || !strings.Contains(stderr, "nobody is in group traitstream") {
 		t.Fatalf("status %d, %q, %q", status, out, stderr)
 	}
 	status, out, stderr = program(t, "", "replay", "wait", "-c", w.config, id, "--timeout", "1s")

@@ -22,7 +22,7 @@ import (
 func TestRealReplayOntoRightTraits(t *testing.T) {
 	w := newReplayWorld(t)
 	const impressions = 100_000
-	w.put(w.source, impressions, func(i int) impressionAt {
+	w.put(w.source, impressions, func(int) impressionAt {
 		return impressionAt{user: w.random.IntN(impressions / 10), flag: w.random.IntN(3), at: w.random.IntN(1e6), treatment: w.random.IntN(3)}
 	})
 	succeed(t, "run", "-c", w.config, "--until-caught-up")
