@@ -65,9 +65,9 @@ type intake struct {
 	mixed     *trait.Environments
 	touched   byte // the sum of what was touched, so that it is
 	// replaying is the share whose history is being decoded, nil while that is live
-	// impressions; shares are those of the tasks here.
+	// impressions.
 	replaying *share
-	shares    map[shareKey]*share
+	replays   *replays
 }
 
 func newIntake(o *Options, t *tally, out *outbox, s *state.Overlay) *intake {
@@ -206,7 +206,7 @@ func (in *intake) meet(r *kgo.Record, a *arrival) error {
 	default:
 		a.place, a.forwarded = place, true
 		if job, quiet := schemas.ParseReplayHeaders(headers); job != "" {
-			a.again = again{replayed: true, quiet: quiet, share: in.shares[shareKey{job, r.Partition}]}
+			a.again = again{replayed: true, quiet: quiet, share: in.replays.counts(shareKey{job, r.Partition})}
 			if a.defines = schemas.IsDefinitionsJob(job); a.defines {
 				in.readBy(a)
 			}

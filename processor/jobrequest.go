@@ -34,7 +34,7 @@ type ReplayRequest struct {
 	// From and To bound the source records by their timestamps, or, under EmitAll,
 	// the traits by when their value was seen. Zero: no bound; To is exclusive.
 	From, To time.Time
-	// Offsets are where some partitions begin instead.
+	// Offsets are the partitions to read and where they begin, instead; none: all.
 	Offsets []PartitionOffset
 	// Identity, Users and Splits select; empty: all.
 	Identity      string
@@ -173,6 +173,9 @@ func (p *Plan) add(ctx context.Context, o *Options, r *ReplayRequest, m *measure
 		return err
 	}
 	i := slices.IndexFunc(r.Offsets, func(w PartitionOffset) bool { return w.Topic == of.Topic && w.Partition == of.Partition })
+	if i < 0 && len(r.Offsets) > 0 {
+		return nil
+	}
 	if i >= 0 {
 		of.From = r.Offsets[i].Offset
 		if of.From < start.Offset {
@@ -181,6 +184,9 @@ func (p *Plan) add(ctx context.Context, o *Options, r *ReplayRequest, m *measure
 		}
 	}
 	if of.From >= of.To {
+		if r.From.IsZero() && i < 0 && of.From > 0 && of.From == start.Offset {
+			p.Cut = append(p.Cut, PartitionOffset{of.Topic, of.Partition, start.Offset}) // all of it
+		}
 		return nil
 	}
 	first, err := o.firstRecord(ctx, of.Topic, of.Partition, of.From, of.To)

@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"maps"
@@ -18,6 +19,10 @@ const (
 	// busyJobsInterval is how often the control topic is looked at while there are
 	// jobs; else it is lagInterval.
 	busyJobsInterval = time.Second
+	// lastReports is how long others get to report what a job has come to.
+	lastReports = 2 * busyJobsInterval
+	// keepJobs is how long a job is kept that is over.
+	keepJobs = 90 * 24 * time.Hour
 )
 
 // jobs are the replay jobs of the control topic as this process knows them, and
@@ -32,7 +37,13 @@ type jobs struct {
 	// generations are the definitions that the control topic has.
 	generations map[uint32]*generation
 	ours        map[shareKey]schemas.JobReport // of tasks that are here
-	ending      map[string]*waiting            // for the inbox, where all tasks are done
+	closing     map[string]*closing
+}
+
+// closing is a job that all tasks have done their part of.
+type closing struct {
+	inbox *waiting  // for what was forwarded
+	since time.Time // when that was merged; zero: it is not
 }
 
 // shareKey names a task's part of a job.
@@ -49,7 +60,7 @@ func newJobs() *jobs {
 
 // forget is for a control topic that was created again.
 func (j *jobs) forget() {
-	j.next, j.known, j.reports, j.ending = 0, map[string]*schemas.Job{}, map[shareKey]schemas.JobReport{}, map[string]*waiting{}
+	j.next, j.known, j.reports, j.closing = 0, map[string]*schemas.Job{}, map[shareKey]schemas.JobReport{}, map[string]*closing{}
 	j.generations = map[uint32]*generation{}
 	j.changes++
 }
@@ -78,6 +89,11 @@ func (j *jobs) state() (changes, reads int) {
 func (j *jobs) take(r *kgo.Record) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if r.Value == nil {
+		maps.DeleteFunc(j.known, func(_ string, job *schemas.Job) bool { return bytes.Equal(job.Key(), r.Key) })
+		maps.DeleteFunc(j.reports, func(_ shareKey, report schemas.JobReport) bool { return bytes.Equal(report.Key(), r.Key) })
+		return nil
+	}
 	if report, ok := schemas.ParseJobReport(r.Key, r.Value); ok {
 		j.reports[shareKey{report.ID, report.Task}] = report
 		return nil
@@ -134,13 +150,16 @@ func (p *Processor) lookAtJobs(ctx context.Context) error {
 	if err := p.o.publishGenerations(ctx); err != nil {
 		return err
 	}
-	if !p.o.jobs.busy() {
-		return nil
+	numbers, control := p.numbers(), p.o.Topics.Control.Name
+	records := p.o.jobs.news(control, numbers)
+	first := slices.Contains(numbers, 0) // whoever has that task does what is to be done once
+	if first {
+		records = append(records, p.o.jobs.outdated(control, time.Now())...)
 	}
-	if err := p.o.put(ctx, p.o.jobs.news(p.o.Topics.Control.Name, p.numbers())...); err != nil {
-		return fmt.Errorf("reporting to %s: %w", p.o.Topics.Control.Name, err)
+	if err := p.o.put(ctx, records...); err != nil {
+		return fmt.Errorf("reporting to %s: %w", control, err)
 	}
-	if slices.Contains(p.numbers(), 0) { // one process is enough
+	if first {
 		return p.endJobs(ctx)
 	}
 	return nil
@@ -169,7 +188,8 @@ func (o *Options) readJobs(ctx context.Context) error {
 	return nil
 }
 
-// news returns the reports that the control topic lacks, of some tasks.
+// news returns the reports that the control topic lacks, of some tasks. Of a job
+// that is over they are the last.
 func (j *jobs) news(topic string, tasks []int32) []*kgo.Record {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -177,12 +197,37 @@ func (j *jobs) news(topic string, tasks []int32) []*kgo.Record {
 	for key, r := range j.ours {
 		before, told := j.reports[key]
 		job := j.known[key.job]
-		if job == nil || job.State.Over() || !slices.Contains(tasks, key.task) {
+		before.At = r.At
+		switch {
+		case job == nil || !slices.Contains(tasks, key.task):
 			delete(j.ours, key)
-			continue
-		}
-		if before.At = r.At; !told || before != r {
+		case !told || before != r:
 			records = append(records, &kgo.Record{Topic: topic, Key: r.Key(), Value: r.Value()})
+		case job.State.Over():
+			delete(j.ours, key)
+		}
+	}
+	return records
+}
+
+// outdated removes jobs from the control topic that were over long ago, and what was
+// reported of them.
+func (j *jobs) outdated(topic string, now time.Time) []*kgo.Record {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	var records []*kgo.Record
+	old := func(id string) bool {
+		job := j.known[id]
+		return job != nil && job.Emit != schemas.EmitDefine && job.State.Over() && now.Sub(time.UnixMilli(job.Changed)) > keepJobs
+	}
+	for key, r := range j.reports {
+		if old(key.job) {
+			records = append(records, &kgo.Record{Topic: topic, Key: r.Key()})
+		}
+	}
+	for id, job := range j.known {
+		if old(id) {
+			records = append(records, &kgo.Record{Topic: topic, Key: job.Key()})
 		}
 	}
 	return records
@@ -216,15 +261,11 @@ func (p *Processor) endJobs(ctx context.Context) error {
 			}
 			continue
 		}
-		w := p.o.jobs.ending[job.ID]
-		if w == nil {
-			w = p.o.newWaiting(p.o.Topics.Inbox.Name)
-			p.o.jobs.ending[job.ID] = w
-		}
-		if err := w.look(ctx); err != nil {
+		closed, err := p.closed(ctx, job)
+		if err != nil {
 			return err
 		}
-		if len(w.behind) > 0 {
+		if !closed {
 			continue
 		}
 		over := *job
@@ -235,4 +276,21 @@ func (p *Processor) endJobs(ctx context.Context) error {
 		p.o.Log.Info("a replay is done", "job", job.ID)
 	}
 	return nil
+}
+
+// closed tells whether all that a job has forwarded is merged, and others have had
+// time to report it.
+func (p *Processor) closed(ctx context.Context, job *schemas.Job) (bool, error) {
+	c := p.o.jobs.closing[job.ID]
+	if c == nil {
+		c = &closing{inbox: p.o.newWaiting(p.o.Topics.Inbox.Name)}
+		p.o.jobs.closing[job.ID] = c
+	}
+	if err := c.inbox.look(ctx); err != nil || len(c.inbox.behind) > 0 {
+		return false, err
+	}
+	if c.since.IsZero() {
+		c.since = time.Now()
+	}
+	return time.Since(c.since) >= lastReports, nil
 }

@@ -33,7 +33,7 @@ type again struct {
 	replayed bool
 	quiet    bool   // it sends nothing
 	defines  bool   // it is for definitions that are on their way
-	share    *share // of the task that has it; nil where its job is not known
+	share    *share // of the task that has it
 }
 
 // share is a task's part of a job.
@@ -58,7 +58,7 @@ func (s *share) again() again {
 	return again{replayed: true, quiet: s.job.Emit == schemas.EmitNone, defines: s.job.Emit == schemas.EmitDefine, share: s}
 }
 
-// merged, forwarded and sent count; a job that is not known any more counts nothing.
+// merged, forwarded and sent count, where there is a share.
 func (s *share) merged() {
 	if s != nil {
 		s.progress.Merged++
@@ -127,6 +127,7 @@ func (s *selection) has(identity impression.Identity, user, flag []byte) bool {
 // replays are a worker's shares of jobs.
 type replays struct {
 	shares  map[shareKey]*share
+	early   map[shareKey]*share              // what came before its job was known here: it only counts
 	kept    map[shareKey]schemas.JobProgress // what changelog and store have
 	over    []shareKey                       // of kept, to be removed
 	asOf    map[int32]int                    // how often jobs had been read when a task came
@@ -145,9 +146,24 @@ type replays struct {
 func newReplays() *replays {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &replays{
-		shares: map[shareKey]*share{}, kept: map[shareKey]schemas.JobProgress{}, asOf: map[int32]int{},
+		shares: map[shareKey]*share{}, early: map[shareKey]*share{}, kept: map[shareKey]schemas.JobProgress{}, asOf: map[int32]int{},
 		ready: make(chan history, 1), ctx: ctx, cancel: cancel,
 	}
+}
+
+// counts returns where to count what was forwarded for a share; nowhere in a
+// restore, whose reading was counted before.
+func (r *replays) counts(key shareKey) *share {
+	if r == nil {
+		return nil
+	}
+	if s := r.shares[key]; s != nil {
+		return s
+	}
+	if r.early[key] == nil {
+		r.early[key] = &share{job: &schemas.Job{ID: key.job}}
+	}
+	return r.early[key]
 }
 
 // close ends the readers.
@@ -175,6 +191,7 @@ func (r *replays) goes(number int32) {
 		}
 	}
 	maps.DeleteFunc(r.kept, func(key shareKey, _ schemas.JobProgress) bool { return key.task == number })
+	maps.DeleteFunc(r.early, func(key shareKey, _ *share) bool { return key.task == number })
 	r.over = slices.DeleteFunc(r.over, func(key shareKey) bool { return key.task == number })
 }
 
@@ -213,6 +230,7 @@ func (w *worker) shareJobs() {
 	going := map[string]bool{}
 	for _, job := range jobs {
 		if going[job.ID] = !job.State.Over(); !going[job.ID] {
+			maps.DeleteFunc(r.early, func(key shareKey, _ *share) bool { return key.job == job.ID })
 			continue
 		}
 		for number, of := range w.removals {
@@ -289,6 +307,11 @@ func (r *replays) take(job *schemas.Job, t *task, ranges []schemas.JobRange) {
 			s.progress.Next = append(s.progress.Next, of.From)
 		}
 		s.changed = true // others may want to see that it is known
+	}
+	if e := r.early[key]; e != nil {
+		s.progress.Merged += e.progress.Merged
+		s.sent(e.progress.Sent)
+		delete(r.early, key)
 	}
 	s.finish()
 	r.shares[key] = s

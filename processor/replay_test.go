@@ -329,3 +329,98 @@ func (b *bubble) deleteRecords(topic string, number int32, before int64) {
 		b.t.Fatal(err)
 	}
 }
+
+// When a job is over, what is told of it is all that it has done, whoever did it.
+func TestReplayTellsAllThatItHasDone(t *testing.T) {
+	yaml := strings.Replace(bubbleYAML, "{topic: a}, {topic: b}", "{topic: a, from: latest}, {topic: b, from: latest}", 1)
+	inBubble(t, yaml, map[string]int32{"b": 5}, func(b *bubble) {
+		newInput(b, 1).put(3000)
+		for range 3 {
+			b.start(t.TempDir(), nil)
+		}
+		b.pass(30 * time.Second)
+		job := b.replayed(ReplayRequest{Emit: schemas.EmitChanges})
+		sum := b.jobEnds(job.ID)
+		if n := b.sentSoFar(); n != int(sum.Sent) || sum.Forwarded == 0 {
+			t.Errorf("%d changes, and the job has done %+v", n, sum)
+		}
+	})
+}
+
+// A task that has nothing to read for a job is done with it, though nothing else
+// comes.
+func TestReplayOfOneUser(t *testing.T) {
+	for _, emit := range []schemas.JobEmit{schemas.EmitChanges, schemas.EmitAll} {
+		inBubble(t, bubbleYAML, nil, func(b *bubble) {
+			b.start(t.TempDir(), nil)
+			newInput(b, 1).put(1)
+			b.caughtUp(b.t.Context())
+			b.pass(time.Minute)
+			b.jobEnds(b.replayed(ReplayRequest{Emit: emit}).ID)
+		})
+	}
+}
+
+// A job that waits for a process is done by it, though its tasks go from one worker
+// to another before they are reported, and nothing else comes.
+func TestReplayWaitsForAProcess(t *testing.T) {
+	inBubble(t, bubbleYAML, nil, func(b *bubble) {
+		p := b.start(t.TempDir(), nil)
+		newInput(b, 1).put(1)
+		b.caughtUp(b.t.Context())
+		if err := b.end(p); err != nil {
+			t.Fatal(err)
+		}
+		job := b.replayed(ReplayRequest{Emit: schemas.EmitChanges})
+		b.start(p.dir, nil)
+		b.jobEnds(job.ID)
+	})
+}
+
+// Who names offsets wants these partitions and no other.
+func TestReplayFromOffsets(t *testing.T) {
+	inBubble(t, bubbleYAML, nil, func(b *bubble) {
+		b.start(t.TempDir(), nil)
+		newInput(b, 1).put(300)
+		b.caughtUp(b.t.Context())
+		job := b.replayed(ReplayRequest{Emit: schemas.EmitChanges, Offsets: []PartitionOffset{{"a", 1, 7}}})
+		if of := job.Ranges; len(of) != 1 || of[0].Topic != "a" || of[0].Partition != 1 || of[0].From != 7 {
+			t.Errorf("the job reads %+v", of)
+		}
+		b.jobEnds(job.ID)
+	})
+}
+
+// A job that was over long ago goes from the control topic, with all that was
+// reported of it.
+func TestReplayIsForgotten(t *testing.T) {
+	inBubble(t, bubbleYAML, nil, func(b *bubble) {
+		b.start(t.TempDir(), nil)
+		newInput(b, 1).put(100)
+		b.caughtUp(b.t.Context())
+		old := b.replayed(ReplayRequest{Emit: schemas.EmitChanges})
+		b.jobEnds(old.ID)
+		old.Changed = time.Now().Add(-keepJobs + 20*time.Second).UnixMilli()
+		b.putJob(old, schemas.JobDone)
+		recent := b.replayed(ReplayRequest{Emit: schemas.EmitAll})
+		b.jobEnds(recent.ID)
+		b.job(old.ID)
+		b.pass(time.Minute)
+		left := map[string]bool{}
+		for _, part := range b.read(b.topics.Control) {
+			for _, r := range part {
+				if left[string(r.Key)] = true; r.Value == nil {
+					delete(left, string(r.Key))
+				}
+			}
+		}
+		for key := range left {
+			if strings.Contains(key, old.ID) {
+				t.Errorf("%s is left", key)
+			}
+		}
+		if all, err := NewJobs(b.client, b.cfg, b.topics).List(b.t.Context()); err != nil || len(all) != 1 || all[0].Job.ID != recent.ID || len(all[0].Reports) == 0 {
+			t.Errorf("listed are %+v, %v", all, err)
+		}
+	})
+}

@@ -107,7 +107,7 @@ func (w *worker) renew() {
 	w.out = newOutbox(w.o, w.tally, w.out)
 	w.in = newIntake(w.o, w.tally, w.out, w.state)
 	w.replays, w.plans = newReplays(), map[int32]*plan{}
-	w.in.shares, w.in.plans = w.replays.shares, w.plans
+	w.in.replays, w.in.plans = w.replays, w.plans
 }
 
 // run loops until stop ends or an error comes that new clients can't mend. The

@@ -1,9 +1,15 @@
 package main
 
 import (
+	"context"
+	"slices"
+	"time"
+
 	"github.com/spf13/cobra"
 
 	"traitstream/config"
+	"traitstream/impression"
+	"traitstream/schemas"
 )
 
 // completions tells the shell what may stand where. It fails for no flag that
@@ -24,6 +30,8 @@ func (m *Main) completions(root *cobra.Command) {
 		case "import":
 			c.ValidArgsFunction = files
 			m.topics(c, sourceTopics)
+		case "replay":
+			m.replayCompletions(c)
 		case "status":
 			words(c, "dead-letters", lettersNone, lettersAll)
 		case "tap":
@@ -31,6 +39,46 @@ func (m *Main) completions(root *cobra.Command) {
 			m.topics(c, func(cfg *config.Config) []string { return append(ownTopics(cfg), sourceTopics(cfg)...) })
 		}
 	}
+}
+
+// replayCompletions are those of the commands of replay.
+func (m *Main) replayCompletions(replay *cobra.Command) {
+	for _, c := range replay.Commands() {
+		switch c.Name() {
+		case "start":
+			words(c, "emit", string(schemas.EmitChanges), string(schemas.EmitAll), string(schemas.EmitNone))
+			words(c, "identity", impression.User.String(), impression.Anonymous.String())
+		case "list":
+		default:
+			c.ValidArgsFunction = m.jobIDs
+		}
+	}
+}
+
+// idPatience is how long the shell waits for ids.
+const idPatience = 3 * time.Second
+
+// jobIDs completes the id of a job, the newest first.
+func (m *Main) jobIDs(c *cobra.Command, args []string, _ string) (ids []string, _ cobra.ShellCompDirective) {
+	cfg, err := m.load()
+	if err != nil || len(args) > 0 {
+		return nil, cobra.ShellCompDirectiveNoFileComp
+	}
+	ctx, cancel := context.WithTimeout(c.Context(), idPatience)
+	defer cancel()
+	a, err := m.openJobs(ctx, cfg)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	defer a.close()
+	jobs, err := a.list(ctx)
+	if err != nil {
+		return nil, cobra.ShellCompDirectiveError
+	}
+	for _, s := range slices.Backward(jobs) {
+		ids = append(ids, s.Job.ID+"\t"+string(s.Job.State))
+	}
+	return ids, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
 }
 
 // files leaves an argument to the shell.

@@ -7,7 +7,7 @@ import "github.com/spf13/cobra"
 func (m *Main) laterCommands() []*cobra.Command {
 	var commands []*cobra.Command
 	for _, name := range []string{
-		"replay", "deliver", "ingest",
+		"deliver", "ingest",
 	} {
 		commands = append(commands, &cobra.Command{
 			Use: name, Hidden: true, DisableFlagParsing: true,

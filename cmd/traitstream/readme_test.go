@@ -20,12 +20,18 @@ const root = "../.."
 // testCommand is the one command of the README that a test can't run.
 const testCommand = "go test ./..."
 
-// block is a fenced block of the README.
+// block is a fenced block of a page.
 type block struct{ language, text string }
 
 func readme(t *testing.T) (text string, blocks []block) {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join(root, "README.md"))
+	return pageBlocks(t, "README.md")
+}
+
+// pageBlocks returns a page and its blocks.
+func pageBlocks(t *testing.T, name string) (text string, blocks []block) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join(root, name))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,7 +80,33 @@ func TestReadmeRuns(t *testing.T) {
 		t.Skip("it builds and runs the program, where the race detector sees nothing")
 	}
 	_, blocks := readme(t)
+	ran := newReader(t).follow(blocks)
+	if ran["yaml"] < 2 || ran["sh"] < 4 || ran["text"] < 2 {
+		t.Errorf("ran %v blocks only", ran)
+	}
+}
+
+// So is every block of the page on replays.
+func TestReplayPageRuns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds and runs the program, where the race detector sees nothing")
+	}
+	text, blocks := pageBlocks(t, "docs/replay.md")
+	for _, link := range regexp.MustCompile(`\]\(([^)#]+)\)`).FindAllStringSubmatch(text, -1) {
+		if _, err := os.Stat(filepath.Join(root, "docs", link[1])); err != nil {
+			t.Error(err)
+		}
+	}
 	r := newReader(t)
+	r.run("go build ./cmd/traitstream", "")
+	if ran := r.follow(blocks); ran["yaml"] != 1 || ran["sh"] < 5 || ran["text"] < 4 {
+		t.Errorf("ran %v blocks only", ran)
+	}
+}
+
+// follow does what the blocks say, from top to bottom, and counts them by language.
+func (r *reader) follow(blocks []block) map[string]int {
+	r.t.Helper()
 	ran := map[string]int{}
 	for i, b := range blocks {
 		ran[b.language]++
@@ -89,16 +121,14 @@ func TestReadmeRuns(t *testing.T) {
 			r.run(b.text, want)
 		case "text":
 			if i == 0 || blocks[i-1].language != "sh" {
-				t.Errorf("no command gives %s", b.text)
+				r.t.Errorf("no command gives %s", b.text)
 			}
 		default:
-			t.Errorf("nobody checks blocks of %q", b.language)
+			r.t.Errorf("nobody checks blocks of %q", b.language)
 		}
 	}
-	if ran["yaml"] < 2 || ran["sh"] < 4 || ran["text"] < 2 {
-		t.Errorf("ran %v blocks only", ran)
-	}
 	r.stop()
+	return ran
 }
 
 // reader does what the README says, in a folder of its own and at addresses
@@ -108,6 +138,7 @@ type reader struct {
 	dir, program string
 	broker, http string
 	started      *exec.Cmd // the command that goes on in a terminal of its own
+	job          string    // the replay that was begun last, which a page calls JOB
 	stderr       output
 }
 
@@ -173,6 +204,7 @@ func (r *reader) command(ctx context.Context, line string) *exec.Cmd {
 		"go run ./cmd/traitstream", r.program,
 		"run --embedded", "run --embedded --embedded-listen "+r.broker,
 		"127.0.0.1:9092", r.broker,
+		" JOB", " "+r.job,
 	).Replace(line)
 	c := exec.CommandContext(ctx, "sh", "-c", "exec "+line)
 	c.Dir = r.dir
@@ -230,6 +262,9 @@ func (r *reader) execute(line, want string) {
 		if err := c.Run(); err != nil {
 			r.t.Fatalf("%s: %v: %s", line, err, errs.String())
 		}
+		if id := idPattern.FindString(out.String()); id != "" && strings.Contains(line, "replay start") {
+			r.job = id
+		}
 		if want != "" && !pattern.MatchString(out.String()) {
 			return fmt.Sprintf("%s prints\n%s", line, out.String())
 		}
@@ -238,14 +273,14 @@ func (r *reader) execute(line, want string) {
 }
 
 // patternOf returns what matches a sample of output, in which … on a line of
-// its own stands for any lines.
+// its own stands for any lines, and in a line for any of it.
 func patternOf(sample string) *regexp.Regexp {
 	var b strings.Builder
 	for line := range strings.Lines(sample) {
 		if line == "…\n" {
 			b.WriteString("(?:.*\n)*")
 		} else {
-			b.WriteString(regexp.QuoteMeta(line))
+			b.WriteString(strings.ReplaceAll(regexp.QuoteMeta(line), "…", ".*"))
 		}
 	}
 	return regexp.MustCompile("^" + b.String() + "$")
