@@ -194,6 +194,7 @@ func (w *worker) followJobs() error {
 	if changes != r.changes || r.stale || reads != r.reads && len(r.kept) > 0 {
 		w.shareJobs()
 	}
+	r.tell(w.o.jobs) // what a restore has found has committed
 	w.startReaders()
 	return w.storeForResend()
 }
@@ -312,7 +313,19 @@ func (w *worker) leavesRoom() bool {
 
 // replayWaits tells whether there is something to do for a job.
 func (w *worker) replayWaits() bool {
-	return (len(w.replays.ready) > 0 || len(w.replays.over) > 0 || w.toResend() != nil) && w.leavesRoom()
+	return (len(w.replays.ready) > 0 || len(w.replays.over) > 0 || w.unlogged() || w.toResend() != nil) && w.leavesRoom()
+}
+
+// unlogged tells whether a share has progress that is in no transaction: one that was
+// taken just now, perhaps with nothing to read.
+func (w *worker) unlogged() bool {
+	for _, s := range w.replays.shares {
+		_, known := w.seat.ledger.place(partition{w.o.Topics.Inbox.Name, s.task.number})
+		if s.changed && known && w.tasks.owns(s.task.number) == s.task {
+			return true
+		}
+	}
+	return false
 }
 
 // replay does something for the jobs, where live impressions leave room.
@@ -324,7 +337,7 @@ func (w *worker) replay(stop context.Context) error {
 	if w.batch.count == 0 && !w.seat.blockRebalance() {
 		return nil
 	}
-	w.replays.touched = len(w.replays.over) > 0
+	w.replays.touched = len(w.replays.over) > 0 || w.unlogged()
 	for until := time.Now().Add(replayTurn); ; {
 		select {
 		case h := <-w.replays.ready:

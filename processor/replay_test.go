@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
 	"traitstream/schemas"
 )
@@ -328,4 +329,18 @@ func (b *bubble) deleteRecords(topic string, number int32, before int64) {
 	if _, err := kadm.NewClient(b.client).DeleteRecords(b.t.Context(), gone); err != nil {
 		b.t.Fatal(err)
 	}
+}
+
+// A job ends though some tasks have nothing to read for it and nothing live comes.
+func TestReplayOfOneTaskEnds(t *testing.T) {
+	inBubble(t, bubbleYAML, nil, func(b *bubble) {
+		b.start(t.TempDir(), nil)
+		b.put(&kgo.Record{Topic: "a", Key: []byte("k1"), Value: []byte(newInput(b, 1).impression("k1")), Timestamp: time.UnixMilli(noon)})
+		b.caughtUp(b.t.Context())
+		if sum := b.jobEnds(b.replayed(ReplayRequest{Emit: schemas.EmitChanges}).ID); sum.Read != 1 {
+			t.Errorf("the job has done %+v", sum)
+		}
+		b.settle()
+		b.check(b.dirs...)
+	})
 }
