@@ -21,8 +21,6 @@ type rules struct {
 	hash string // empty: not published, so nothing refers to them
 }
 
-const rulesKind = "rules"
-
 // publishRules sees to it that the process's rules are in the control topic. It
 // waits for brokers that are away.
 func (o *Options) publishRules(ctx context.Context) error {
@@ -48,7 +46,7 @@ func (o *Options) tryPublishRules(ctx context.Context) error {
 		return err
 	}
 	if there == nil {
-		r := &kgo.Record{Topic: o.Topics.Control.Name, Key: schemas.ControlKey(rulesKind, hash), Value: text}
+		r := &kgo.Record{Topic: o.Topics.Control.Name, Key: schemas.ControlKey(schemas.RulesKind, hash), Value: text}
 		if err := o.put(ctx, r); err != nil {
 			return fmt.Errorf("writing down sources and traits in %s: %w", o.Topics.Control.Name, kafka.Explain(err))
 		}
@@ -86,7 +84,7 @@ func (o *Options) put(ctx context.Context, records ...*kgo.Record) error {
 // lookUpRules returns the text of some rules, nil if the control topic has none
 // of that hash.
 func (o *Options) lookUpRules(ctx context.Context, hash string) (text []byte, err error) {
-	key := string(schemas.ControlKey(rulesKind, hash))
+	key := string(schemas.ControlKey(schemas.RulesKind, hash))
 	start, end, err := o.logRange(ctx, partition{o.Topics.Control.Name, 0})
 	if err != nil {
 		return nil, err

@@ -2,6 +2,17 @@ package schemas
 
 import "encoding/json"
 
+// RulesKind is the kind of records of the control topic that hold the rules by which
+// impressions are read; their name is the rules' hash.
+const RulesKind = "rules"
+
+// RulesHash returns which rules a record of the control topic holds. It is false for
+// a record of another kind.
+func RulesHash(key []byte) (hash string, ok bool) {
+	k, ok := parseControlKey(key)
+	return k.Name, ok && k.Kind == RulesKind
+}
+
 // ControlKey returns the key of a record of the control topic: what kind of thing
 // it tells of, and its name.
 func ControlKey(kind, name string) []byte {
