@@ -330,7 +330,7 @@ func (w *worker) unlogged() bool {
 
 // replay does something for the jobs, where live impressions leave room.
 func (w *worker) replay(stop context.Context) error {
-	if !w.replayWaits() || stop.Err() != nil {
+	if stopping := stop.Err() != nil; stopping || !w.replayWaits() {
 		return nil
 	}
 	// A poll that came to nothing may have let rebalances go on.
