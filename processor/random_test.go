@@ -65,7 +65,9 @@ func randomFaults(t *testing.T, seed uint64) {
 		c.calm()
 		b.settle()
 		b.check(b.dirs...)
-		b.verify()
+		if seed%4 == 0 { // it reads all there is, for each folder
+			b.verify()
+		}
 	})
 }
 

@@ -17,7 +17,7 @@ import (
 // those of TestRandomFaults.
 func TestRandomReplays(t *testing.T) {
 	t.Parallel()
-	withSeeds(t, 100, randomReplays)
+	withSeeds(t, 60, randomReplays)
 }
 
 func randomReplays(t *testing.T, seed uint64) {

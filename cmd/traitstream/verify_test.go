@@ -190,11 +190,11 @@ func TestVerifyRefuses(t *testing.T) {
 
 // What replays have filled in and not sent is told by itself.
 func TestVerifyTellsWhatWasNotSent(t *testing.T) {
-	r := &verify.Report{Traits: 9, NotSent: map[string]int64{"20261126-1": 2, "20261126-2": 1}}
+	r := &verify.Report{Traits: 9, NotSent: map[string]int64{"20261126-183510-0a1b": 2, "20261126-183511-0a1b": 1}}
 	for format, want := range map[string]string{
-		"text": "not sent yet  2  traits were filled in by replay job 20261126-1, which sends nothing\n" +
-			"not sent yet  1  traits were filled in by replay job 20261126-2, which sends nothing\n",
-		"json": `"not_sent":{"20261126-1":2,"20261126-2":1}`,
+		"text": "not sent yet  2  filled in by replay job 20261126-183510-0a1b, emit none\n" +
+			"not sent yet  1  filled in by replay job 20261126-183511-0a1b, emit none\n",
+		"json": `"not_sent":{"20261126-183510-0a1b":2,"20261126-183511-0a1b":1}`,
 	} {
 		var text bytes.Buffer
 		p := &verifyPrinter{out: bufio.NewWriter(&text), json: format == "json"}

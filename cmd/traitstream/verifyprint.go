@@ -182,7 +182,7 @@ func (p *verifyPrinter) report(r *verify.Report) error {
 	optional("not processed", p.unprocessed, "records of the sources, which are not compared")
 	optional("in flux", r.InFlux, "traits say one of what they may say by now")
 	for _, job := range slices.Sorted(maps.Keys(r.NotSent)) {
-		optional("not sent yet", r.NotSent[job], "traits were filled in by replay job "+printable(job)+", which sends nothing")
+		optional("not sent yet", r.NotSent[job], "filled in by replay job "+printable(job)+", emit none")
 	}
 	optional("settled", r.Settled, "traits differed at the first look alone")
 	optional("local state", r.StateNewer, "records have gone on since, and are not compared")
