@@ -288,7 +288,7 @@ func (w *worker) startReaders() {
 		here[s.job.ID]++
 	}
 	for _, s := range r.inOrder() {
-		if id := s.job.ID; s.reads() && !busy[id] {
+		if id := s.job.ID; s.reads() && !busy[id] && w.placed(s.task) {
 			busy[id] = true
 			h := w.newHistorian(s, float64(s.job.Rate)*float64(here[id])/float64(w.o.Topics.Tasks))
 			s.reader = h
@@ -320,18 +320,23 @@ func (w *worker) replayWaits() bool {
 // taken just now, perhaps with nothing to read.
 func (w *worker) unlogged() bool {
 	for _, s := range w.replays.shares {
-		_, known := w.seat.ledger.place(partition{w.o.Topics.Inbox.Name, s.task.number})
-		if s.changed && known && w.tasks.owns(s.task.number) == s.task {
+		if s.changed && w.placed(s.task) {
 			return true
 		}
 	}
 	return false
 }
 
+// placed tells whether something can be committed for a task now.
+func (w *worker) placed(t *task) bool {
+	_, known := w.seat.ledger.place(partition{w.o.Topics.Inbox.Name, t.number})
+	return known && w.tasks.owns(t.number) == t
+}
+
 // replay does something for the jobs, where live impressions leave room.
 func (w *worker) replay(stop context.Context) error {
-	if stopping := stop.Err() != nil; stopping || !w.replayWaits() {
-		return nil
+	if !w.replayWaits() || stop.Err() != nil {
+		return nil //nolint:nilerr // to be stopped is no failure
 	}
 	// A poll that came to nothing may have let rebalances go on.
 	if w.batch.count == 0 && !w.seat.blockRebalance() {
