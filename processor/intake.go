@@ -215,6 +215,16 @@ func (in *intake) meet(r *kgo.Record, a *arrival) error {
 	return nil
 }
 
+// job returns the job that has read a record again; what is in the inbox may name one
+// that is not known here.
+func (a *arrival) job() string {
+	if a.share != nil {
+		return a.share.job.ID
+	}
+	job, _ := schemas.ParseReplayHeaders(plainHeaders(a.record.Headers))
+	return job
+}
+
 // isNewer tells whether an error is that of a kind of record that is no impression.
 func isNewer(err error) bool {
 	var newer *schemas.KindError

@@ -132,7 +132,7 @@ func (b *outbox) forward(a *arrival, place trait.Place, e *impression.Element, t
 	// The source's own headers go before ours, which count where names are equal.
 	headers := append(slices.Clone(a.record.Headers), kafkaHeaders(schemas.InboxHeaders(place))...)
 	if a.replayed {
-		headers = append(headers, kafkaHeaders(schemas.ReplayHeaders(a.share.job.ID, a.quiet))...)
+		headers = append(headers, kafkaHeaders(schemas.ReplayHeaders(a.job(), a.quiet))...)
 	}
 	if size(e.Impression.User, value, headers) > int(b.limit(b.o.Topics.Inbox.Name)) {
 		if a.replayed { // it went there when it was first read

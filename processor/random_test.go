@@ -65,6 +65,9 @@ func randomFaults(t *testing.T, seed uint64) {
 		c.calm()
 		b.settle()
 		b.check(b.dirs...)
+		if seed%4 == 0 { // it reads all there is, for each folder
+			b.verify()
+		}
 	})
 }
 
@@ -75,6 +78,7 @@ type chaos struct {
 	in     *input
 	free   []string // of those that are gone
 	faults []*kfake.FaultHandle
+	jobs   []*schemas.Job // all that were begun
 	over   atomic.Bool
 }
 
@@ -114,10 +118,30 @@ func (c *chaos) event() {
 	}
 }
 
-// replay begins a job, or ends one.
+// replay begins a job, or has one that is not over go on, rest or end.
 func (c *chaos) replay() {
+	if len(c.jobs) > 0 && c.IntN(3) == 0 {
+		states := []schemas.JobState{schemas.JobRunning, schemas.JobPaused, schemas.JobCancelled}
+		c.b.turnJob(c.jobs[c.IntN(len(c.jobs))], states[c.IntN(3)])
+		return
+	}
 	emits := []schemas.JobEmit{schemas.EmitChanges, schemas.EmitAll, schemas.EmitNone}
-	c.b.replayed(ReplayRequest{Emit: emits[c.IntN(3)], Rate: []int64{0, 0, 20}[c.IntN(3)]})
+	r := ReplayRequest{Emit: emits[c.IntN(3)], Rate: []int64{0, 0, 20}[c.IntN(3)]}
+	if c.IntN(4) == 0 {
+		r.Users = []string{"k1", "k2", "s1", "s2", "s3"}[c.IntN(3):]
+	}
+	if c.IntN(4) == 0 {
+		r.Splits = []string{"f0", "f2"}
+	}
+	if c.IntN(4) == 0 {
+		r.From = time.UnixMilli(noon + c.Int64N(c.in.clock+1))
+	}
+	if c.IntN(4) == 0 {
+		r.To = time.UnixMilli(noon + c.Int64N(c.in.clock+1))
+	}
+	if job := c.b.replayed(r); job != nil {
+		c.jobs = append(c.jobs, job)
+	}
 }
 
 // start runs a process on the folder of one that is gone, or on an empty one.

@@ -121,22 +121,24 @@ func (b *bubble) checkForgotten(asked []askedFor) {
 	}
 }
 
-// verify has the program's own verification find nothing.
-func (b *bubble) verify() {
+// verify has the program's own verification find nothing, and returns what it tells.
+func (b *bubble) verify() (report *verify.Report) {
 	b.t.Helper()
 	for _, dir := range b.dirs {
 		s := b.store(dir)
-		_, err := verify.Run(b.t.Context(), verify.Options{Config: b.cfg, Topics: b.topics, Client: b.client, Store: s}, func(d verify.Difference) error {
+		var err error
+		report, err = verify.Run(b.t.Context(), verify.Options{Config: b.cfg, Topics: b.topics, Client: b.client, Store: s}, func(d verify.Difference) error {
 			b.t.Errorf("verify finds of %s %s: %s", d.User, d.Trait, d.Message)
 			return nil
 		})
 		if err != nil {
-			b.t.Error(err)
+			b.t.Fatal(err)
 		}
 		if err := s.Close(); err != nil {
 			b.t.Error(err)
 		}
 	}
+	return report
 }
 
 // Whatever happens while users are forgotten and traits expire, what is left is

@@ -217,6 +217,7 @@ func (w *worker) followJobs() error {
 	if changes != r.changes || r.stale || reads != r.reads && len(r.kept) > 0 {
 		w.shareJobs()
 	}
+	r.tell(w.o.jobs) // what a restore has found has committed
 	w.startReaders()
 	return cmp.Or(w.storeForResend(), w.storeForReplace())
 }
@@ -350,7 +351,7 @@ func (w *worker) startReaders() {
 		here[s.job.ID]++
 	}
 	for _, s := range r.inOrder() {
-		if id := s.job.ID; s.reads() && !busy[id] {
+		if id := s.job.ID; s.reads() && !busy[id] && w.canPlace(s.task) {
 			busy[id] = true
 			h := w.newHistorian(s, float64(s.job.Rate)*float64(here[id])/float64(w.o.Topics.Tasks))
 			s.reader = h

@@ -9,8 +9,11 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 
+	"traitstream/kafka"
 	"traitstream/schemas"
+	"traitstream/trait"
 )
 
 // replayed begins a job, and returns nil where nothing is left to read. Faults may
@@ -422,5 +425,41 @@ func TestReplayIsForgotten(t *testing.T) {
 		if all, err := NewJobs(b.client, b.cfg, b.topics).List(b.t.Context()); err != nil || len(all) != 1 || all[0].Job.ID != recent.ID || len(all[0].Reports) == 0 {
 			t.Errorf("listed are %+v, %v", all, err)
 		}
+	})
+}
+
+// A job ends though some tasks have nothing to read for it and nothing live comes.
+func TestReplayOfOneTaskEnds(t *testing.T) {
+	inBubble(t, bubbleYAML, nil, func(b *bubble) {
+		b.start(t.TempDir(), nil)
+		b.put(&kgo.Record{Topic: "a", Key: []byte("k1"), Value: []byte(newInput(b, 1).impression("k1")), Timestamp: time.UnixMilli(noon)})
+		b.caughtUp(b.t.Context())
+		if sum := b.jobEnds(b.replayed(ReplayRequest{Emit: schemas.EmitChanges}).ID); sum.Read != 1 {
+			t.Errorf("the job has done %+v", sum)
+		}
+		b.settle()
+		b.check(b.dirs...)
+	})
+}
+
+// What stands in the inbox of another task than its user's goes on to that one, also
+// if it says that a job has read it which nobody knows.
+func TestReplayedElsewhereInTheInbox(t *testing.T) {
+	inBubble(t, bubbleYAML, nil, func(b *bubble) {
+		b.start(t.TempDir(), nil)
+		b.pass(5 * time.Second)
+		r := &kgo.Record{
+			Topic: b.topics.Inbox.Name, Partition: (kafka.Partition([]byte("k1"), b.topics.Tasks) + 1) % b.topics.Tasks,
+			Value: fmt.Appendf(nil, `{"key":"k1","split":"f","treatment":"on","time":%d}`, noon),
+		}
+		headers := append(schemas.InboxHeaders(trait.Place{Topic: "a", Index: -1}), schemas.ReplayHeaders("unknown", false)...)
+		r.Headers = kafkaHeaders(headers)
+		b.put(r)
+		b.caughtUp(b.t.Context())
+		b.pass(5 * time.Second)
+		if n := b.sentSoFar(); n != 1 {
+			t.Errorf("%d changes, want one", n)
+		}
+		b.settle()
 	})
 }

@@ -2,6 +2,17 @@ package schemas
 
 import "encoding/json"
 
+// rulesKind is the kind of records of the control topic that hold the rules by which
+// impressions are read; their name is the rules' hash.
+const rulesKind = "rules"
+
+// RulesHash returns which rules a record of the control topic holds. It is false for
+// a record of another kind.
+func RulesHash(key []byte) (hash string, ok bool) {
+	k, ok := parseControlKey(key)
+	return k.Name, ok && k.Kind == rulesKind
+}
+
 // ControlKey returns the key of a record of the control topic: what kind of thing
 // it tells of, and its name.
 func ControlKey(kind, name string) []byte {
@@ -15,15 +26,7 @@ func ControlKey(kind, name string) []byte {
 	return key
 }
 
-// rulesKind is the kind of a record that has the text of some rules.
-const rulesKind = "rules"
 
 // RulesKey returns the key of the text of some rules in the control topic, by their
 // hash.
 func RulesKey(hash string) []byte { return ControlKey(rulesKind, hash) }
-
-// IsRulesKey tells whether a key of the control topic is that of some rules' text.
-func IsRulesKey(key []byte) bool {
-	k, ok := parseControlKey(key)
-	return ok && k.Kind == rulesKind
-}

@@ -73,9 +73,16 @@ func (p *pass) keyOf(data []byte) (trait.Key, error) {
 }
 
 // follow makes a record the last one that the traits topic says of a trait, and
-// tells what is wrong with it, if something is.
+// tells what is wrong with it, if something is. What a replay sends again must be
+// the last one; where compaction has taken that, it stands for it.
 func (p *pass) follow(ev *evidence, key trait.Key, r *kgo.Record, value []byte, unreadable error) (kind Kind, wrong string) {
-	last := ev.sent
+	last, as := ev.sent, p.bytes(r)
+	if job := replayedBy(r); job >= 0 && last.known {
+		if as != last.bytes {
+			return WrongReplay, fmt.Sprintf("replay job %s sends it again, and it is not the change before, byte for byte", r.Headers[job].Value)
+		}
+		return "", ""
+	}
 	e, id, wrong := p.parse(key, r, value, unreadable)
 	if r.Value != nil && e.Value == nil {
 		ev.unreadable = true
@@ -85,6 +92,7 @@ func (p *pass) follow(ev *evidence, key trait.Key, r *kgo.Record, value []byte, 
 		known: true, value: string(e.Value), seenAt: e.SeenAt, from: placeOf(&e.Facts.Place), at: r.Offset, id: id,
 		count: last.count + 1, sum: p.chain(last.sum, string(e.Value), placeOf(&e.Facts.Place)),
 		digest:  p.digest(value, e.Reason, id),
+		bytes:   as,
 		forGood: e.Reason == trait.Forgotten || e.Reason == trait.Expired || e.Reason == trait.DefinitionRemoved, expired: last.expired,
 	}
 	if e.Reason == trait.Expired {
@@ -165,6 +173,17 @@ func (p *pass) valueOf(data []byte) ([]byte, error) {
 	return p.o.Avro.Value(data)
 }
 
+// replayedBy returns which header says that a replay job has sent a record again; -1:
+// none does.
+func replayedBy(r *kgo.Record) int {
+	for i, h := range slices.Backward(r.Headers) {
+		if h.Key == schemas.HeaderReplay {
+			return i
+		}
+	}
+	return -1
+}
+
 // header returns the last header of a name, nil if there is none or if it is
 // longer than most.
 func header(r *kgo.Record, name string, most int) []byte {
@@ -184,4 +203,25 @@ func (v *verifier) digest(value []byte, reason string, id [16]byte) uint64 {
 	_, _ = h.WriteString(reason)
 	_, _ = h.Write(id[:])
 	return h.Sum64()
+}
+
+// bytes sums up all of a record of the traits topic but that it was sent again.
+func (v *verifier) bytes(r *kgo.Record) (sum uint64) {
+	if r.Value != nil {
+		sum = maphash.Bytes(v.seed, r.Value)
+	}
+	replay := replayedBy(r)
+	for i, h := range r.Headers {
+		if i != replay {
+			sum = maphash.Comparable(v.seed, told{sum, h.Key, maphash.Bytes(v.seed, h.Value)})
+		}
+	}
+	return sum
+}
+
+// told is a header behind the sum of what comes before it.
+type told struct {
+	sum   uint64
+	name  string
+	value uint64
 }

@@ -23,6 +23,8 @@ type cut struct {
 	marks     map[partition]int64   // behind these, what moves no more than a time may not be in the changelog
 	changelog map[int32]kafka.Span  // by task
 	traits    map[int32]kafka.Span  // by task
+	changed   bool                  // impressions were read by other rules before
+	quietLost *job                  // has read, and sent nothing, of what retention has removed; nil: none
 }
 
 type partition struct {
@@ -39,8 +41,11 @@ var errTrimmed = errors.New("the inbox was emptied meanwhile")
 // cut takes a cut for some tasks. The order of its steps is what makes it sound.
 func (v *verifier) cut(ctx context.Context, tasks []int32) (*cut, error) {
 	c := &cut{}
+	before, err := v.orders(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var first map[string]map[int32]int64
-	var err error
 	for try := 0; ; try++ {
 		if first, c.marks, err = v.marked(ctx); err != nil {
 			break
@@ -69,8 +74,15 @@ func (v *verifier) cut(ctx context.Context, tasks []int32) (*cut, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.inputs, err = v.inputs(ctx, first, second)
-	return c, err
+	if c.inputs, err = v.inputs(ctx, first, second); err != nil {
+		return nil, err
+	}
+	after, err := v.orders(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c.replayed(before, after)
+	return c, nil
 }
 
 // marked returns the group's offsets and the marks beside them.
@@ -154,8 +166,13 @@ func (v *verifier) waiting(ctx context.Context, tasks []int32, committed map[int
 			return nil, errTrimmed
 		}
 		err := kafka.ReadPartition(ctx, v.o.Client, inbox, task, from, log.To, func(r *kgo.Record) error {
-			// What is no forwarded impression is of no concern here.
-			if p, err := schemas.ParseInboxHeaders(headers(r)); err == nil {
+			// What is no forwarded impression is of no concern here, nor what a job has
+			// forwarded: it is known from the job.
+			all := headers(r)
+			if job, _ := schemas.ParseReplayHeaders(all); job != "" {
+				return nil
+			}
+			if p, err := schemas.ParseInboxHeaders(all); err == nil {
 				places[oracle.Place{Topic: p.Topic, Partition: p.Partition, Offset: p.Offset, Index: int(p.Index)}] = true
 			}
 			return nil

@@ -22,6 +22,8 @@ const (
 	WrongChange Kind = "change"
 	// WrongChain: a change does not go on from the one before, or says it again.
 	WrongChain Kind = "chain"
+	// WrongReplay: a change that a replay has sent again is not the one before it.
+	WrongReplay Kind = "replay"
 	// WrongID: a change's id is not the one that it must have.
 	WrongID Kind = "change_id"
 	// WrongPartition: a record is not in its user's partition.

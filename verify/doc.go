@@ -17,6 +17,13 @@
 // flux that is greater still. A trait with nothing in flux must say one thing
 // alone, and its traits topic and changelog must agree to the byte.
 //
+// Replay jobs are read from the control topic, before the cut is taken and at its
+// end. What a job has read of a source before the place where the group began is a
+// part of the base if the job was done before, and else in flux; its order is not
+// that of the source, so that nothing but the result counts there. What a job was to
+// fill in without sending it may stand in the changelog alone, until the next change
+// of its trait. What a job has sent again must be what was sent last.
+//
 // What differs is looked at a second time, through a new cut, and is a
 // difference only if it differs again: compaction and retention may take away
 // what was about to be read.

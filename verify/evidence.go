@@ -34,6 +34,8 @@ type evidence struct {
 	late     bool     // the changelog says what an impression says, perhaps not the greatest
 	flux     *flux    // what may have been processed; nil: nothing
 	history  history
+	quiet    *job // that may have merged what the changelog says and has sent nothing; nil: none
+	again    bool // base was merged by a job, and not after what may be missing in the changelog
 }
 
 // register is what an impression says of a trait. The zero register is none at
@@ -69,7 +71,8 @@ type sent struct {
 	// forGood says that it was removed for another reason than by an impression.
 	forGood bool
 	expired int64  // when it last has, by the task's clock; 0: never
-	digest  uint64 // of the last record
+	digest  uint64 // of the last record, as JSON writes it
+	bytes   uint64 // and as it stands there
 	count   int    // records
 	sum     uint64 // of all changes
 }
@@ -167,10 +170,40 @@ func (ev *evidence) add(r register, logged bool) (won bool) {
 		*most = r
 	}
 	ev.late = ev.late || r.compare(registerIn(&rec)) == 0
-	if r.compare(ev.base) > 0 {
-		ev.base, won = r, true
+	switch c := r.compare(ev.base); {
+	case c > 0:
+		ev.base, ev.again, won = r, false, true
+	case c == 0:
+		ev.again = false
 	}
 	return won
+}
+
+// addReplayed takes an impression that a job has merged for certain, and perhaps nobody before. It is in
+// the changelog, unless it came late.
+func (ev *evidence) addReplayed(r register) {
+	ev.history.several = true
+	if r.compare(ev.base) > 0 {
+		ev.base, ev.again = r, true
+	}
+	rec := ev.changelog()
+	ev.late = ev.late || r.compare(registerIn(&rec)) == 0
+}
+
+// heard takes an impression that a job merges which sends nothing.
+func (ev *evidence) heard(r register, by *job) {
+	if rec := ev.changelog(); ev.quiet == nil && r.compare(registerIn(&rec)) == 0 {
+		ev.quiet = by
+	}
+}
+
+// unsent returns the job by which what the changelog says was not sent, nil if it
+// was sent, or if no job can be it.
+func (ev *evidence) unsent(rec *trait.Record) *job {
+	if string(rec.Emitted.Value) == string(rec.Seen.Value) {
+		return nil
+	}
+	return ev.quiet
 }
 
 // addFlux takes an impression that may have been processed.
@@ -201,7 +234,7 @@ func (ev *evidence) allows(r register) bool {
 		return ev.flux != nil && ev.flux.logged || ev.stale && ev.base == register{}
 	case c < 0:
 		behind := r.compare(ev.logged)
-		return r.value != "" && r.value == ev.base.value && (behind == 0 || ev.late && (behind > 0 || ev.overtaken()))
+		return !ev.again && r.value != "" && r.value == ev.base.value && (behind == 0 || ev.late && (behind > 0 || ev.overtaken()))
 	}
 	return true
 }

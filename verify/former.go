@@ -24,7 +24,7 @@ func (v *verifier) formerSets(ctx context.Context) ([]*trait.Set, error) {
 	}
 	var sets []*trait.Set
 	err = kafka.ReadPartition(ctx, v.o.Client, control.Name, 0, logs[0].From, logs[0].To, func(r *kgo.Record) error {
-		if !schemas.IsRulesKey(r.Key) || r.Value == nil {
+		if _, ok := schemas.RulesHash(r.Key); !ok || r.Value == nil {
 			return nil
 		}
 		if c, err := config.Parse("rules", r.Value, func(string) (string, bool) { return "", false }); err == nil && c.Set.LeastExpiry() > 0 {

@@ -16,11 +16,14 @@ import (
 // input is a source's partition as the group has read it.
 type input struct {
 	partition
-	from    int64 // where reading begins: the first offset that is there and that the group has read
-	base    int64 // all before this is processed
-	end     int64 // nothing from here on is
-	lost    bool  // some of what the group has read is there no more
-	unknown bool  // where the group began can't be told: each impression may count or not
+	id      string   // the topic's; empty if the broker told none
+	first   int64    // where the log begins
+	from    int64    // where the group began, or later the first offset that is there
+	base    int64    // all before this is processed
+	end     int64    // nothing from here on is
+	lost    bool     // some of what the group has read is there no more
+	unknown bool     // where the group began can't be told: each impression may count or not
+	replays []replay // what jobs read again, or of what lies before from for the first time
 }
 
 // inputs returns the partitions of all sources between two committed offsets of
@@ -43,7 +46,10 @@ func (v *verifier) inputs(ctx context.Context, first, second map[string]map[int3
 		}
 		id := details[source.Topic].ID
 		for number, log := range logs {
-			in := &input{partition: partition{source.Topic, number}, from: log.From}
+			in := &input{partition: partition{source.Topic, number}, first: log.From, from: log.From}
+			if id != (kadm.TopicID{}) {
+				in.id = id.String()
+			}
 			all[in.partition] = in
 			at, ok := second[source.Topic][number]
 			if !ok {
@@ -51,7 +57,7 @@ func (v *verifier) inputs(ctx context.Context, first, second map[string]map[int3
 			}
 			committed, _ := notes.Lookup(source.Topic, number)
 			note, told := schemas.ParseOffsetNote(committed.Metadata)
-			if told && note.Topic != "" && id != (kadm.TopicID{}) && note.Topic != id.String() {
+			if told && note.Topic != "" && in.id != "" && note.Topic != in.id {
 				in.lost = true // these offsets are of a topic that was there before
 				continue
 			}

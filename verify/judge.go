@@ -25,10 +25,15 @@ func (p *pass) judgeTrait(key string, ev *evidence) {
 	}
 	p.compared++
 	rec := ev.changelog()
-	excuse := p.excuse(ev, &rec)
+	excuse := p.excuse(key, ev, &rec)
+	if excuse == BeforeLog && ev.quiet == nil {
+		ev.quiet = p.cut.quietLost
+	}
 	switch d := p.difference(key, ev, &rec, excuse); {
 	case d != nil:
 		p.differ(key, *d)
+	case ev.unsent(&rec) != nil:
+		p.notSent[ev.unsent(&rec).id]++
 	case excuse != "":
 		p.unverifiable[excuse]++
 	case lapsed:
@@ -61,7 +66,7 @@ func (p *pass) difference(key string, ev *evidence, rec *trait.Record, excuse Re
 
 // excuse tells why a trait can't be recomputed for certain, if so. Nothing
 // excuses a trait that is behind what its sources say.
-func (p *pass) excuse(ev *evidence, rec *trait.Record) Reason {
+func (p *pass) excuse(key string, ev *evidence, rec *trait.Record) Reason {
 	e := &rec.Emitted
 	if ev.record == "" {
 		return ""
@@ -75,9 +80,9 @@ func (p *pass) excuse(ev *evidence, rec *trait.Record) Reason {
 		return SourceGone
 	case registerIn(rec).compare(ev.base) < 0 && !ev.allows(registerIn(rec)):
 		return ""
-	case e.Sent && known && e.Facts.Place.Offset < from.from && from.lost:
+	case e.Sent && known && e.Facts.Place.Offset < from.first && from.lost:
 		return BeforeLog
-	case e.Sent && known && e.Facts.Place.Offset < from.from:
+	case e.Sent && known && e.Facts.Place.Offset < from.from && !from.replayed(key, &e.Facts):
 		return BeforeGroup
 	case !ev.allows(registerIn(rec)) && p.cut.lost():
 		return BeforeLog
@@ -120,10 +125,10 @@ func (p *pass) wrongValue(key string, ev *evidence, rec *trait.Record, excuse Re
 		return d(WrongTrait, logged.value, topic)
 	case wrong:
 		return d(WrongTrait, ev.sent.value, topic+", the changelog "+logged.String())
-	case string(rec.Emitted.Value) != logged.value:
+	case string(rec.Emitted.Value) != logged.value && ev.unsent(rec) == nil:
 		return d(WrongChangelog, string(rec.Emitted.Value), "the changelog says that the last change was "+
 			said(string(rec.Emitted.Value), rec.Emitted.SeenAt, placeOf(&rec.Emitted.Facts.Place)))
-	case ev.sent.value != logged.value && !p.agrees(key, ev, &rec.Emitted):
+	case ev.sent.value != string(rec.Emitted.Value) && !p.agrees(key, ev, rec):
 		return d(WrongTopic, ev.sent.value, topic)
 	}
 	return nil
@@ -134,8 +139,8 @@ func (p *pass) wrongValue(key string, ev *evidence, rec *trait.Record, excuse Re
 func (p *pass) wrongChange(key string, ev *evidence, rec *trait.Record, excuse Reason) *Difference {
 	e, h := &rec.Emitted, &ev.history
 	from, topic := placeOf(&e.Facts.Place), "the traits topic says "+ev.sent.String()
-	switch exact := excuse == "" && p.exact(ev); {
-	case !p.agrees(key, ev, e):
+	switch exact := excuse == "" && ev.unsent(rec) == nil && p.exact(ev); {
+	case !p.agrees(key, ev, rec):
 		return &Difference{Kind: WrongChange, Message: topic + ", but that is not the change that the changelog remembers, of " + from.String()}
 	case excuse == "" && e.Sent && !ev.witnessed:
 		return &Difference{Kind: WrongChange, Message: topic + ", but there is no such impression"}
@@ -150,9 +155,10 @@ func (p *pass) wrongChange(key string, ev *evidence, rec *trait.Record, excuse R
 
 // agrees tells whether the traits topic says what the changelog remembers as
 // sent, to the byte unless the trait moves.
-func (p *pass) agrees(key string, ev *evidence, e *trait.Emission) bool {
+func (p *pass) agrees(key string, ev *evidence, rec *trait.Record) bool {
+	e := &rec.Emitted
 	switch {
-	case ev.moves():
+	case ev.moves() && (ev.allowsSent() || ev.unsent(rec) == nil):
 		return ev.allowsSent()
 	case !ev.sent.known:
 		return !e.Sent || e.Value == nil // removals go when they are old

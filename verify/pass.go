@@ -28,6 +28,7 @@ type pass struct {
 
 	compared, inFlux, state, stateNewer int64
 	unverifiable                        map[Reason]int64
+	notSent                             map[string]int64 // by job
 
 	mu          sync.Mutex
 	differences []Difference
@@ -44,7 +45,7 @@ type shard struct {
 func newPass(v *verifier, tasks []int32, only map[string]bool) *pass {
 	p := &pass{
 		verifier: v, tasks: tasks, only: only, shards: map[int32]*shard{}, refused: map[oracle.Place]bool{},
-		checkpoints: map[int32]state.Checkpoint{}, unverifiable: map[Reason]int64{},
+		checkpoints: map[int32]state.Checkpoint{}, unverifiable: map[Reason]int64{}, notSent: map[string]int64{},
 	}
 	for _, task := range tasks {
 		p.shards[task] = &shard{traits: map[string]*evidence{}, away: newTakenAway()}

@@ -1,6 +1,7 @@
 package verify
 
 import (
+	"bytes"
 	"fmt"
 	"hash/maphash"
 
@@ -39,7 +40,7 @@ func (p *pass) taskRecord(r *kgo.Record) {
 		if m, err := schemas.DecodeMarker(r.Value); err == nil {
 			s.away.markers[key] = m.Until
 		}
-	} else if ms, err := schemas.DecodeClock(r.Value); err == nil {
+	} else if ms, err := schemas.DecodeClock(r.Value); err == nil && bytes.Equal(r.Key, schemas.ClockKey()) {
 		if ms < s.away.clock {
 			p.differRecord(at(r, WrongChangelog, fmt.Sprintf("the task's clock goes back from %d to %d", s.away.clock, ms)))
 		}

@@ -28,6 +28,9 @@ const (
 	ExpiredBefore Reason = "expired_before"
 	// Refused: one of its impressions was refused since its change was too large.
 	Refused Reason = "too_large"
+	// ReplayCancelled: one of its impressions lies before the place where the group
+	// began, and a replay that was cancelled may have come to it.
+	ReplayCancelled Reason = "replay_cancelled"
 )
 
 // Report is what a verification comes to.
@@ -41,6 +44,9 @@ type Report struct {
 	StateNewer  int64 // and those of which the changelog holds a newer record alone
 	Differences int64
 	Settled     int64 // what differed at the first look alone
+	// NotSent counts traits that are right in the state and were not sent, by the replay
+	// job that has filled them in and sends nothing.
+	NotSent map[string]int64
 	// Unverifiable counts traits that were not found to differ and could not be
 	// recomputed for certain.
 	Unverifiable map[Reason]int64
@@ -55,14 +61,17 @@ type Pass struct {
 
 // Range is what was compared of a partition: the records from From up to To. Of
 // a source, what lies from To up to Until may have been processed or not; else
-// Until equals To.
+// Until equals To. What replay jobs have read of a source before the place where the
+// group began is a range of its own.
 type Range struct {
 	Topic           string
 	Partition       int32
 	From, To, Until int64
 }
 
-func newReport() *Report { return &Report{Unverifiable: map[Reason]int64{}} }
+func newReport() *Report {
+	return &Report{Unverifiable: map[Reason]int64{}, NotSent: map[string]int64{}}
+}
 
 // add counts a pass.
 func (r *Report) add(p *pass) {
@@ -76,6 +85,9 @@ func (r *Report) add(p *pass) {
 	for reason, n := range p.unverifiable {
 		r.Unverifiable[reason] += n
 	}
+	for job, n := range p.notSent {
+		r.NotSent[job] += n
+	}
 	r.Passes = append(r.Passes, Pass{Tasks: p.tasks, Ranges: p.ranges()})
 }
 
@@ -84,6 +96,9 @@ func (p *pass) ranges() []Range {
 	var all []Range
 	for _, in := range p.cut.inputs {
 		from := min(in.from, in.end)
+		for _, log := range in.before() {
+			all = append(all, Range{in.topic, in.number, log.From, log.To, log.To})
+		}
 		all = append(all, Range{in.topic, in.number, from, max(from, in.base), in.end})
 	}
 	for _, task := range p.tasks {
@@ -94,7 +109,7 @@ func (p *pass) ranges() []Range {
 		}
 	}
 	slices.SortFunc(all, func(a, b Range) int {
-		return cmp.Or(strings.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
+		return cmp.Or(strings.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition), cmp.Compare(a.From, b.From))
 	})
 	return all
 }

@@ -64,31 +64,35 @@ func (p *pass) readSources(ctx context.Context) error {
 	c := p.counter(StageSources)
 	var jobs []func(context.Context) error
 	for _, in := range p.cut.inputs {
-		reached := c.follow(kafka.Span{From: in.from, To: in.end})
-		jobs = append(jobs, func(ctx context.Context) error { return p.readInput(ctx, in, reached) })
+		var parts []func(context.Context) error
+		for _, log := range append(in.before(), kafka.Span{From: in.from, To: in.end}) {
+			reached := c.follow(log)
+			parts = append(parts, func(ctx context.Context) error { return p.readInput(ctx, in, log, reached) })
+		}
+		jobs = append(jobs, func(ctx context.Context) error { return kafka.InParallel(ctx, 1, parts) })
 	}
 	return kafka.InParallel(ctx, p.readers, jobs)
 }
 
-// readInput reads a partition, and goes on at its start where retention is
-// faster.
-func (p *pass) readInput(ctx context.Context, in *input, reached func(int64)) error {
-	next := in.from
+// readInput reads a part of a partition, and goes on at the start of what is left
+// where retention is faster.
+func (p *pass) readInput(ctx context.Context, in *input, log kafka.Span, reached func(int64)) error {
+	next := log.From
 	for {
-		err := kafka.ReadPartition(ctx, p.o.Client, in.topic, in.number, next, in.end, func(r *kgo.Record) error {
+		err := kafka.ReadPartition(ctx, p.o.Client, in.topic, in.number, next, log.To, func(r *kgo.Record) error {
 			next = r.Offset + 1
 			reached(r.Offset)
 			return p.record(in, r)
 		})
 		if err == nil {
-			reached(in.end)
+			reached(log.To)
 		}
 		gone := (*kafka.OutOfRangeError)(nil)
 		if !errors.As(err, &gone) || gone.Start <= next {
 			return err
 		}
 		next = gone.Start
-		in.from, in.lost = next, true
+		in.first, in.from, in.lost = next, max(in.from, next), true
 	}
 }
 
@@ -138,6 +142,12 @@ func (p *pass) sight(in *input, s oracle.Sighting, timestamp int64) {
 	if !ours {
 		return
 	}
+	direct := task == in.number
+	again, quiet := in.again(s.Source.Offset, s.Key.Identity, s.Key.User, s.Split)
+	live, why := p.live(in, s.Source, direct)
+	if max(live, again) == unread {
+		return
+	}
 	name := trait.Key{Identity: identities[s.Key.Identity], User: user, Trait: []byte(s.Key.Trait)}
 	key := schemas.AppendStateKey(nil, name)
 	shard.mu.Lock()
@@ -147,23 +157,45 @@ func (p *pass) sight(in *input, s oracle.Sighting, timestamp int64) {
 		return
 	}
 	ev.witness(s, timestamp)
-	r, direct := registerOf(s), task == in.number
+	r := registerOf(s)
+	if quiet != nil {
+		ev.heard(r, quiet)
+	}
+	if again != unread && (live == unread || p.cut.changed) {
+		ev.history.several = true // what is new to a job comes after what was live
+	}
+	logged := live == merged && p.cut.logged(in, s.Source, direct)
 	switch {
 	case shard.forgotten(p.o.Config.App, name, s.SeenAt):
 		ev.away, ev.history.several = true, true
 	case shard.expired(s), p.mayHaveExpired(shard, ev, name, s.SeenAt, s.Definition):
 		ev.lapsed = ev.lapsed || !shard.expired(s)
-		certain := !p.refused[s.Source] && !in.unknown && s.Source.Offset < in.base && (direct || !p.cut.pending[s.Source])
-		ev.addStale(r, certain && p.cut.logged(in, s.Source, direct))
+		ev.addStale(r, logged && !p.refused[s.Source])
 	case p.refused[s.Source]:
 		ev.addFlux(r, Refused)
-	case in.unknown:
-		ev.addFlux(r, BeforeGroup)
-	case s.Source.Offset >= in.base, !direct && p.cut.pending[s.Source]:
-		ev.addFlux(r, "")
+	case live == merged && (again != merged || !p.cut.changed):
+		p.remember(ev, in, r, direct, logged)
+	case again == merged:
+		ev.addReplayed(r)
+	case live == unread && again == cancelled:
+		ev.addFlux(r, ReplayCancelled)
 	default:
-		p.remember(ev, in, r, direct, p.cut.logged(in, s.Source, direct))
+		ev.addFlux(r, why)
 	}
+}
+
+// live tells how an impression stands by what the group has read, and why that
+// will never be known, if so.
+func (p *pass) live(in *input, at oracle.Place, direct bool) (standing, Reason) {
+	switch {
+	case in.unknown:
+		return underway, BeforeGroup
+	case at.Offset < in.from:
+		return unread, ""
+	case at.Offset >= in.base, !direct && p.cut.pending[at]:
+		return underway, ""
+	}
+	return merged, ""
 }
 
 // remember merges an impression that was processed, and keeps the history of a

@@ -37,6 +37,8 @@ func (m *Main) verifyCommand() *cobra.Command {
 			"may or may not have been counted. What retention has removed from a source can't be recomputed; such\n" +
 			"traits are counted and not called different, unless what is left shows that they are behind. So are traits\n" +
 			"that have expired by an expire_after of before, and would not by the one of now.\n\n" +
+			"What replay jobs have read of the time before the group began is recomputed too, and what they have sent\n" +
+			"again must be what was sent last. Traits that a job has filled in and not sent, as it was told, are counted.\n\n" +
 			"The local state in state.dir is compared if no process has it open. No run can open it meanwhile, and\n" +
 			"opening it after a crash finishes what its log still holds.\n\n" +
 			"All sources are read, once for as many tasks as fit into --memory. The process needs about twice as much.",

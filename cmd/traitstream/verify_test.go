@@ -1,7 +1,10 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -12,6 +15,7 @@ import (
 
 	"traitstream/kafka"
 	"traitstream/state"
+	"traitstream/verify"
 )
 
 // newVerified is a world in which some impressions were processed.
@@ -181,5 +185,24 @@ func TestVerifyRefuses(t *testing.T) {
 	v := newVerified(t)
 	if status, _, stderr := program(t, "", "verify", "-c", v.config, "--task", "4"); status != exitUsage || !strings.Contains(stderr, "the tasks are 0 to 3") {
 		t.Errorf("status %d, errors %q", status, stderr)
+	}
+}
+
+// What replays have filled in and not sent is told by itself.
+func TestVerifyTellsWhatWasNotSent(t *testing.T) {
+	r := &verify.Report{Traits: 9, NotSent: map[string]int64{"20261126-183510-0a1b": 2, "20261126-183511-0a1b": 1}}
+	for format, want := range map[string]string{
+		"text": "not sent yet  2  filled in by replay job 20261126-183510-0a1b, emit none\n" +
+			"not sent yet  1  filled in by replay job 20261126-183511-0a1b, emit none\n",
+		"json": `"not_sent":{"20261126-183510-0a1b":2,"20261126-183511-0a1b":1}`,
+	} {
+		var text bytes.Buffer
+		p := &verifyPrinter{out: bufio.NewWriter(&text), json: format == "json"}
+		if err := errors.Join(p.report(r), p.out.Flush()); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("%s\nlacks %q", text.String(), want)
+		}
 	}
 }

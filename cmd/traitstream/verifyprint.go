@@ -101,6 +101,7 @@ type jsonReport struct {
 	Changes      int64                   `json:"changes"`
 	InFlux       int64                   `json:"in_flux"`
 	Unprocessed  int64                   `json:"unprocessed"` // records of the sources that the group has not come to
+	NotSent      map[string]int64        `json:"not_sent"`    // traits that replay jobs have filled in and not sent, by job
 	Unverifiable map[verify.Reason]int64 `json:"unverifiable"`
 	State        jsonState               `json:"state"`
 	Passes       []jsonPass              `json:"passes"`
@@ -129,7 +130,7 @@ type jsonRange struct {
 func (p *verifyPrinter) jsonReport(r *verify.Report) jsonReport {
 	j := jsonReport{
 		Differences: r.Differences, Settled: r.Settled, Records: r.Records, Impressions: r.Impressions, Traits: r.Traits,
-		Changes: r.Changes, InFlux: r.InFlux, Unverifiable: r.Unverifiable, State: jsonState{Newer: r.StateNewer, Absent: p.absent},
+		Changes: r.Changes, InFlux: r.InFlux, NotSent: r.NotSent, Unverifiable: r.Unverifiable, State: jsonState{Newer: r.StateNewer, Absent: p.absent},
 		Unprocessed: p.unprocessed, Notes: append([]string{}, p.notes...),
 	}
 	if p.absent == "" {
@@ -147,12 +148,13 @@ func (p *verifyPrinter) jsonReport(r *verify.Report) jsonReport {
 
 // unverifiable says why traits can't be verified, in the words of people.
 var unverifiable = map[verify.Reason]string{
-	verify.BeforeLog:      "the source's retention has removed what they come from",
-	verify.BeforeGroup:    "what they come from lies before the place where the group began",
-	verify.DefinitionGone: "their definition is no longer configured",
-	verify.SourceGone:     "their source is no longer configured",
-	verify.ExpiredBefore:  "they expired while expire_after was another one, by which they may",
-	verify.Refused:        "some of their impressions were refused by their size",
+	verify.BeforeLog:       "the source's retention has removed what they come from",
+	verify.BeforeGroup:     "what they come from lies before the place where the group began",
+	verify.DefinitionGone:  "their definition is no longer configured",
+	verify.SourceGone:      "their source is no longer configured",
+	verify.ExpiredBefore:   "they expired while expire_after was another one, by which they may",
+	verify.Refused:         "some of their impressions were refused by their size",
+	verify.ReplayCancelled: "a replay that was cancelled may have merged some of their impressions",
 }
 
 // report prints what the verification comes to.
@@ -180,6 +182,9 @@ func (p *verifyPrinter) report(r *verify.Report) error {
 	}
 	optional("not processed", p.unprocessed, "records of the sources, which are not compared")
 	optional("in flux", r.InFlux, "traits say one of what they may say by now")
+	for _, job := range slices.Sorted(maps.Keys(r.NotSent)) {
+		optional("not sent yet", r.NotSent[job], "filled in by replay job "+printable(job)+", emit none")
+	}
 	optional("settled", r.Settled, "traits differed at the first look alone")
 	optional("local state", r.StateNewer, "records have gone on since, and are not compared")
 	for _, reason := range slices.Sorted(maps.Keys(r.Unverifiable)) {
