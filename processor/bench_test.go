@@ -10,14 +10,22 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"traitstream/impression"
 	"traitstream/kafka"
+	"traitstream/state"
 )
 
 // BenchmarkPipe runs the whole job on the embedded broker, whose work is in the
 // figures: impressions of 650 bytes by Segment, of which a fifth makes a change.
 //
 //	go test ./processor -run '^$' -bench Pipe -benchtime 1x
-func BenchmarkPipe(b *testing.B) {
+func BenchmarkPipe(b *testing.B) { pipe(b, 0) }
+
+// BenchmarkPipeAsked is BenchmarkPipe while two thousand questions a second come
+// for users, which all ask for all of their traits.
+func BenchmarkPipeAsked(b *testing.B) { pipe(b, 2000) }
+
+func pipe(b *testing.B, asks int) {
 	const events = 200_000
 	var before, after runtime.MemStats
 	allocs := uint64(0)
@@ -31,6 +39,9 @@ func BenchmarkPipe(b *testing.B) {
 		b.StartTimer()
 		done := make(chan error)
 		go func() { done <- m.Run(ctx) }()
+		if asks > 0 {
+			go w.askOften(ctx, m, time.Second/time.Duration(asks))
+		}
 		if err := m.WaitUntilCaughtUp(ctx); err != nil {
 			b.Fatal(err)
 		}
@@ -46,6 +57,23 @@ func BenchmarkPipe(b *testing.B) {
 	}
 	b.ReportMetric(float64(allocs)/float64(events)/float64(b.N), "allocs/event")
 	b.ReportMetric(float64(events)*float64(b.N)/b.Elapsed().Seconds(), "events/s")
+}
+
+// askOften asks for users, one after the other in so much time, without waiting
+// for answers.
+func (w *world) askOften(ctx context.Context, m *member, every time.Duration) {
+	tick := time.NewTicker(every)
+	defer tick.Stop()
+	for i := 0; ; i++ {
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return
+		}
+		user := fmt.Sprintf("user-%08d", i%500)
+		l := state.Lookup{Task: kafka.Partition([]byte(user), w.topics.Tasks), User: state.User{Identity: impression.User, ID: user}, Most: 1000}
+		go func() { _, _ = m.Ask(ctx, l) }() // the task may not be here yet
+	}
 }
 
 // fill produces impressions of skewed users from a fixed seed.

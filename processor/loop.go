@@ -66,6 +66,7 @@ func (w *worker) turn(stop, hard context.Context) (committed bool, err error) {
 	if err := w.adopt(); err != nil {
 		return false, err
 	}
+	w.answer()
 	w.ready.Store(w.tasks.ready())
 	if err := errors.Join(w.lookForStale(), w.followJobs()); err != nil {
 		return false, err
@@ -132,6 +133,9 @@ func (w *worker) poll(stop context.Context, wait time.Duration) error {
 	ctx, cancel := context.WithTimeout(stop, wait)
 	defer cancel()
 	defer w.tasks.wakes(cancel)()
+	if w.batch.count == 0 { // else it has something to commit, soon
+		defer w.desk.wakes(cancel)()
+	}
 	if w.replayWaits() { // looked at after wakes, which hears of what comes later
 		eager := time.AfterFunc(eagerPoll, cancel)
 		defer eager.Stop()

@@ -239,6 +239,12 @@ func (w *worker) takeAway(r *removals, slot state.Slot, key trait.Key, reason st
 	w.state.Remove(slot)
 }
 
+// canPlace tells whether a transaction may write for a task.
+func (w *worker) canPlace(t *task) bool {
+	_, ok := w.seat.ledger.place(partition{w.o.Topics.Inbox.Name, t.number})
+	return ok && w.tasks.owns(t.number) == t
+}
+
 // hasPlace sees to it that the transaction commits an offset of a task's inputs,
 // unchanged if it has read nothing of them: without one it would not be fenced.
 func (w *worker) hasPlace(t *task) bool {

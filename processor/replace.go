@@ -95,7 +95,7 @@ func (w *worker) replace(p *plan, key trait.Key, slot, beside state.Slot) error 
 // toReplace returns a plan whose task's keys are to be gone through, or nil.
 func (w *worker) toReplace() *plan {
 	for _, p := range w.plans {
-		if (p.Phase == schemas.Replacing || p.Phase == schemas.Dropping) && p.stored {
+		if (p.Phase == schemas.Replacing || p.Phase == schemas.Dropping) && p.stored && w.canPlace(p.task) {
 			return p
 		}
 	}

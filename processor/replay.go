@@ -19,6 +19,8 @@ const (
 	// for it.
 	behindRecords = 1000
 	behindTime    = 10 * time.Second
+	// replayRest is how long a worker waits that could do nothing for the jobs.
+	replayRest = 100 * time.Millisecond
 	// eagerPoll is how long a poll waits for live impressions while history is there.
 	eagerPoll = time.Millisecond
 	// readsUntilKnown is how often the control topic is read until a job that it does
@@ -130,8 +132,9 @@ type replays struct {
 	asOf    map[int32]int                    // how often jobs had been read when a task came
 	changes int                              // of the jobs when they were last followed
 	reads   int
-	stale   bool // tasks have come since
-	touched bool // the batch has done something for a job
+	stale   bool      // tasks have come since
+	touched bool      // the batch has done something for a job
+	rests   time.Time // until then, since nothing could be done
 	logged  []*share
 	ready   chan history
 	ctx     context.Context //nolint:containedctx // of the readers, which live as long as the seat
@@ -350,17 +353,20 @@ func (w *worker) leavesRoom() bool {
 // replayWaits tells whether there is something to do for a job.
 func (w *worker) replayWaits() bool {
 	r := w.replays
-	return (len(r.ready) > 0 || r.unlogged() || w.toResend() != nil || w.toReplace() != nil) && w.leavesRoom()
+	return !time.Now().Before(r.rests) && (len(r.ready) > 0 || w.unlogged() || w.toResend() != nil || w.toReplace() != nil) && w.leavesRoom()
 }
 
-// unlogged tells whether what the changelog knows of jobs has to change.
-func (r *replays) unlogged() bool {
-	for _, s := range r.shares {
-		if s.changed {
+// unlogged tells whether what the changelog knows of jobs has to change, and can.
+func (w *worker) unlogged() bool {
+	for _, s := range w.replays.shares {
+		if s.changed && w.canPlace(s.task) {
 			return true
 		}
 	}
-	return len(r.over) > 0
+	return slices.ContainsFunc(w.replays.over, func(key shareKey) bool {
+		t := w.tasks.owns(key.task)
+		return t != nil && w.canPlace(t)
+	})
 }
 
 // replay does something for the jobs, where live impressions leave room.
@@ -368,11 +374,19 @@ func (w *worker) replay() error {
 	if !w.replayWaits() {
 		return nil
 	}
+	err := w.replayNow()
+	if !w.replays.touched { // a rebalance is under way, or brokers are away
+		w.replays.rests = time.Now().Add(replayRest)
+	}
+	return err
+}
+
+func (w *worker) replayNow() error {
 	// A poll that came to nothing may have let rebalances go on.
 	if w.batch.count == 0 && !w.seat.blockRebalance() {
 		return nil
 	}
-	w.replays.touched = w.replays.unlogged()
+	w.replays.touched = w.unlogged()
 	for until := time.Now().Add(replayTurn); ; {
 		select {
 		case h := <-w.replays.ready:
@@ -432,7 +446,10 @@ func (w *worker) logProgress() {
 			w.state.Set(key.task, schemas.AppendJobKey(nil, key.job), nil)
 		}
 	}
-	r.over = r.over[:0]
+	r.over = slices.DeleteFunc(r.over, func(key shareKey) bool {
+		t := w.tasks.owns(key.task)
+		return t == nil || w.canPlace(t)
+	})
 }
 
 // tell reports what has committed.

@@ -23,7 +23,7 @@ func (w *worker) toResend() *share {
 		return nil
 	}
 	for _, s := range w.replays.inOrder() {
-		if s.resends() && s.stored && !time.Now().Before(s.rests) {
+		if s.resends() && s.stored && w.canPlace(s.task) && !time.Now().Before(s.rests) {
 			return s
 		}
 	}

@@ -66,6 +66,7 @@ type worker struct {
 	ready atomic.Bool
 	// failures takes errors that are found beside the loop.
 	failures chan error
+	desk     *desk
 }
 
 func newWorker(o *Options, number int, owners *owners, r *restorer) *worker {
@@ -73,6 +74,7 @@ func newWorker(o *Options, number int, owners *owners, r *restorer) *worker {
 		o: o, number: number, seatName: o.Instance.seat(number), owners: owners,
 		tasks: newTasks(o, owners, r), batch: batch{at: map[partition]int{}}, limit: batchRecords, most: mostMoves,
 		failures: make(chan error, 1), compacted: compactedSources(o), leastExpiry: o.Traits.LeastExpiry(),
+		desk: newDesk(),
 	}
 }
 
@@ -112,6 +114,7 @@ func (w *worker) renew() {
 // work of an open transaction goes on until hard ends.
 func (w *worker) run(stop, hard context.Context) error {
 	defer w.tasks.close()
+	defer close(w.desk.closed)
 	for failures := 0; ; failures++ {
 		err := w.sit(stop, hard, &failures)
 		if stop.Err() != nil && (err == nil || errors.Is(err, context.Canceled)) {

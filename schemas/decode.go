@@ -55,6 +55,14 @@ var errMissing = errors.New("a member is missing or null")
 // DecodeKey reads a key of the traits topic. Members that this release does not
 // know are ignored; one that is missing, null or of a wrong type is an error.
 func DecodeKey(b []byte) (trait.Key, error) {
+	if k, ok := plainKey(b); ok {
+		return k, nil
+	}
+	return decodeKey(b)
+}
+
+// decodeKey reads any JSON.
+func decodeKey(b []byte) (trait.Key, error) {
 	var w wireKey
 	if err := json.Unmarshal(b, &w); err != nil {
 		return trait.Key{}, fmt.Errorf("reading the key of a change: %w", err)
@@ -69,6 +77,14 @@ func DecodeKey(b []byte) (trait.Key, error) {
 // DecodeValue reads a value of the traits topic that is not null, as strictly
 // as DecodeKey. Of previous, environment and label null is none.
 func DecodeValue(b []byte) (Change, error) {
+	if c, ok := plainValue(b); ok {
+		return c, nil
+	}
+	return decodeValue(b)
+}
+
+// decodeValue reads any JSON.
+func decodeValue(b []byte) (Change, error) {
 	var w wireValue
 	if err := json.Unmarshal(b, &w); err != nil {
 		return Change{}, fmt.Errorf("reading the value of a change: %w", err)

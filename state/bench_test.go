@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"traitstream/impression"
 	"traitstream/trait"
 )
 
@@ -202,4 +203,29 @@ func benchPut(b *testing.B, s *Store, next func() int) {
 
 func perKey(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/benchBatch, "ns/key")
+}
+
+// A question of a user with twenty traits, while a hundred thousand records wait
+// for the store.
+func BenchmarkKnown(b *testing.B) {
+	s := open(b, inMemory())
+	o := s.NewOverlay()
+	for first := 0; first < 2; first++ { // half of it in the store
+		for i := range 100_000 {
+			user := userName(i / 20)
+			slot := o.Want(0, key(user, fmt.Sprintf("flag-%d-%d", first, i%20)))
+			*o.Record(slot) = record("on", int64(i))
+			o.Touch(slot)
+		}
+		must(b, o.Commit(map[int32]Checkpoint{0: at(int64(first + 1))}))
+		if first == 0 {
+			must(b, o.Store())
+		}
+	}
+	for i := 0; b.Loop(); i++ {
+		k, err := o.Known(Lookup{User: User{impression.User, userName(i % 5000)}, Most: 1000})
+		if err != nil || len(k.Traits) != 40 {
+			b.Fatal(len(k.Traits), err)
+		}
+	}
 }

@@ -19,3 +19,6 @@ func lockFolder(dir string) (io.Closer, error) {
 	}
 	return lock, nil
 }
+
+// lockToRead is lockFolder: there is no lock for several readers.
+func lockToRead(dir string) (io.Closer, error) { return lockFolder(dir) }

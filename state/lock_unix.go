@@ -33,6 +33,26 @@ func lockFolder(dir string) (io.Closer, error) {
 	return file, nil
 }
 
+// lockToRead locks a folder against who writes it, and not against others that
+// read it. A folder without a lock, such as a copy, is nobody's.
+func lockToRead(dir string) (io.Closer, error) {
+	file, err := os.Open(filepath.Join(dir, lockName))
+	if errors.Is(err, os.ErrNotExist) {
+		return io.NopCloser(nil), nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("locking the folder: %w; check state.dir and who owns it", err)
+	}
+	err = syscall.Flock(int(file.Fd()), syscall.LOCK_SH|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		err = fmt.Errorf("folder %s is %w%s", dir, ErrLocked, holder(file))
+	}
+	if err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
+}
+
 // writePID leaves the process's number for the message of who comes second.
 func writePID(file *os.File) error {
 	if err := file.Truncate(0); err != nil {

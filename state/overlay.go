@@ -41,6 +41,7 @@ type Overlay struct {
 	// What was committed and waits for the store.
 	waiting      []Slot
 	waitingBytes int
+	waitingUsers []uint32 // hashes of the first of them, for Known
 	cps          map[int32]Checkpoint
 	batch        *Batch
 	scratch      []byte
@@ -291,7 +292,7 @@ func (o *Overlay) Store() error {
 }
 
 func (o *Overlay) nothingWaits() {
-	o.waiting, o.waitingBytes = o.waiting[:0], 0
+	o.waiting, o.waitingBytes, o.waitingUsers = o.waiting[:0], 0, o.waitingUsers[:0]
 	clear(o.cps)
 }
 

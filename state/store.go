@@ -71,9 +71,16 @@ func (s *Store) open() error {
 	if err := f.checkStamp(s.opts.App, s.opts.ClusterID); err != nil {
 		return err
 	}
+	return s.openStore(f, false)
+}
+
+func (s *Store) openStore(f folder, readOnly bool) error {
 	var db *pebble.DB
 	var opened atomic.Bool
 	o := s.opts.pebble(s.fuse, &opened)
+	if o.ReadOnly = readOnly; readOnly {
+		o.FS = unlocked{o.FS}
+	}
 	err := s.fuse.run(func() (err error) {
 		db, err = pebble.Open(f.store(), o)
 		return err

@@ -10,6 +10,7 @@ import (
 // Match is a trait that an impression feeds.
 type Match struct {
 	Definition *Definition
+	Index      int    // of the definition in the set's list
 	Trait      []byte // the trait's name
 	Value      []byte // compact JSON; nil is none: not served, under Clear
 	New        bool   // in a Change, its definition is new
@@ -92,7 +93,7 @@ func (m *Matcher) match(dst []Match, imp *impression.Impression) ([]Match, Verdi
 		if !served && r.NotServed == Clear {
 			value = nil
 		}
-		dst = append(dst, Match{Definition: &r.Definition, Trait: name, Value: value, New: r.fresh})
+		dst = append(dst, Match{Definition: &r.Definition, Index: i, Trait: name, Value: value, New: r.fresh})
 		if !apart {
 			verdict = Matched
 		}

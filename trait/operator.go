@@ -18,6 +18,9 @@ type operator struct {
 	limits  bool // leaves a fact that is text no value but the operands
 	read    func(text []byte) (operand, error)
 	test    func(o *operand, kind impression.Kind, text []byte) bool
+	// nearer tells whether a value comes nearer than another to what numbers or times
+	// are asked for; nil: of other operators.
+	nearer func(text, than []byte) bool
 }
 
 // operators never change.
@@ -25,17 +28,17 @@ var operators = [...]operator{
 	{name: "equals", limits: true, read: readAny, test: equal},
 	{name: "not_equals", negated: true, read: readAny, test: equal},
 	{name: "one_of", list: true, limits: true, read: readAny, test: equal},
-	{name: "less_than", read: readNumber, test: numeric(func(c int) bool { return c < 0 })},
-	{name: "at_most", read: readNumber, test: numeric(func(c int) bool { return c <= 0 })},
-	{name: "greater_than", read: readNumber, test: numeric(func(c int) bool { return c > 0 })},
-	{name: "at_least", read: readNumber, test: numeric(func(c int) bool { return c >= 0 })},
+	{name: "less_than", read: readNumber, test: numeric(func(c int) bool { return c < 0 }), nearer: nearerNumber(-1)},
+	{name: "at_most", read: readNumber, test: numeric(func(c int) bool { return c <= 0 }), nearer: nearerNumber(-1)},
+	{name: "greater_than", read: readNumber, test: numeric(func(c int) bool { return c > 0 }), nearer: nearerNumber(1)},
+	{name: "at_least", read: readNumber, test: numeric(func(c int) bool { return c >= 0 }), nearer: nearerNumber(1)},
 	{name: "contains", read: readAny, test: textual(bytes.Contains)},
 	{name: "not_contains", negated: true, read: readAny, test: textual(bytes.Contains)},
 	{name: "contains_one_of", list: true, read: readAny, test: textual(bytes.Contains)},
 	{name: "starts_with", read: readAny, test: textual(bytes.HasPrefix)},
 	{name: "ends_with", read: readAny, test: textual(bytes.HasSuffix)},
-	{name: "before", read: readInstant, test: temporal(func(at, limit int64) bool { return at < limit })},
-	{name: "after", read: readInstant, test: temporal(func(at, limit int64) bool { return at > limit })},
+	{name: "before", read: readInstant, test: temporal(func(at, limit int64) bool { return at < limit }), nearer: nearerInstant(-1)},
+	{name: "after", read: readInstant, test: temporal(func(at, limit int64) bool { return at > limit }), nearer: nearerInstant(1)},
 	{name: "exists", read: readTrue, test: always},
 	{name: "not_exists", negated: true, absent: true, read: readTrue, test: always},
 }

@@ -115,6 +115,9 @@ func expiry(d time.Duration) string {
 	return d.String()
 }
 
+// Len returns how many definitions there are.
+func (s *Set) Len() int { return len(s.rules) }
+
 // Filter tells the decoder what the definitions can make use of.
 func (s *Set) Filter() impression.Filter { return s.filter }
 

@@ -24,10 +24,10 @@ var victim = trait.Key{Identity: impression.User, User: []byte("u3"), Trait: []b
 func (w *world) records(topic kafka.Topic, key []byte) (found []*kgo.Record) {
 	w.t.Helper()
 	v := verifier{o: Options{Client: w.client, Topics: w.topics}}
-	logs, err := v.spans(w.limit(), topic.Name)
+	logs, err := kafka.Logs(w.limit(), v.o.Client, topic.Name)
 	noError(w.t, err)
 	for number, log := range logs {
-		noError(w.t, kafka.ReadPartition(w.limit(), w.client, topic.Name, number, log.from, log.to, func(r *kgo.Record) error {
+		noError(w.t, kafka.ReadPartition(w.limit(), w.client, topic.Name, number, log.From, log.To, func(r *kgo.Record) error {
 			if bytes.Equal(r.Key, key) {
 				found = append(found, r)
 			}

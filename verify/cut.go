@@ -21,17 +21,14 @@ type cut struct {
 	pending   map[oracle.Place]bool // forwarded, and perhaps not merged yet
 	unlogged  map[oracle.Place]bool // forwarded and merged, but perhaps not in the changelog
 	marks     map[partition]int64   // behind these, what moves no more than a time may not be in the changelog
-	changelog map[int32]span        // by task
-	traits    map[int32]span        // by task
+	changelog map[int32]kafka.Span  // by task
+	traits    map[int32]kafka.Span  // by task
 }
 
 type partition struct {
 	topic  string
 	number int32
 }
-
-// span is a range of offsets; to is not in it.
-type span struct{ from, to int64 }
 
 // cutTries is how often a cut is taken anew since the group has emptied the
 // inbox of what was about to be read.
@@ -59,10 +56,10 @@ func (v *verifier) cut(ctx context.Context, tasks []int32) (*cut, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.changelog, err = v.spans(ctx, v.o.Topics.Changelog.Name); err != nil {
+	if c.changelog, err = kafka.Logs(ctx, v.o.Client, v.o.Topics.Changelog.Name); err != nil {
 		return nil, err
 	}
-	if c.traits, err = v.spans(ctx, v.o.Topics.Traits.Name); err != nil {
+	if c.traits, err = kafka.Logs(ctx, v.o.Client, v.o.Topics.Traits.Name); err != nil {
 		return nil, err
 	}
 	if err := v.awaitDecided(ctx, tasks, c); err != nil {
@@ -145,18 +142,18 @@ func numbers(n int32) (all []int32) {
 // deleted what was never merged.
 func (v *verifier) waiting(ctx context.Context, tasks []int32, committed map[int32]int64, last bool) (map[oracle.Place]bool, error) {
 	inbox := v.o.Topics.Inbox.Name
-	logs, err := v.spans(ctx, inbox)
+	logs, err := kafka.Logs(ctx, v.o.Client, inbox)
 	if err != nil {
 		return nil, err
 	}
 	places := map[oracle.Place]bool{}
 	for _, task := range tasks {
 		log := logs[task]
-		from := max(committed[task], log.from)
+		from := max(committed[task], log.From)
 		if from > committed[task] && !last {
 			return nil, errTrimmed
 		}
-		err := kafka.ReadPartition(ctx, v.o.Client, inbox, task, from, log.to, func(r *kgo.Record) error {
+		err := kafka.ReadPartition(ctx, v.o.Client, inbox, task, from, log.To, func(r *kgo.Record) error {
 			// What is no forwarded impression is of no concern here.
 			if p, err := schemas.ParseInboxHeaders(headers(r)); err == nil {
 				places[oracle.Place{Topic: p.Topic, Partition: p.Partition, Offset: p.Offset, Index: int(p.Index)}] = true
@@ -179,28 +176,6 @@ func headers(r *kgo.Record) []schemas.Header {
 		all[i] = schemas.Header{Key: h.Key, Value: h.Value}
 	}
 	return all
-}
-
-// spans returns the logs of a topic's partitions, up to the high watermark.
-func (v *verifier) spans(ctx context.Context, topic string) (map[int32]span, error) {
-	adm := kadm.NewClient(v.o.Client)
-	starts, err := listed(adm.ListStartOffsets(ctx, topic))
-	if err != nil {
-		return nil, fmt.Errorf("looking up the start of %s: %w", topic, kafka.Explain(err))
-	}
-	ends, err := listed(adm.ListEndOffsets(ctx, topic))
-	if err != nil {
-		return nil, fmt.Errorf("looking up the end of %s: %w", topic, kafka.Explain(err))
-	}
-	all := map[int32]span{}
-	for number, end := range ends[topic] {
-		start, ok := starts.Lookup(topic, number)
-		if !ok {
-			start.Offset = end.Offset // it was added in between
-		}
-		all[number] = span{start.Offset, end.Offset}
-	}
-	return all, nil
 }
 
 // listed looks for errors of single partitions too.
@@ -230,7 +205,7 @@ func (v *verifier) awaitDecided(ctx context.Context, tasks []int32, c *cut) erro
 		for _, task := range tasks {
 			logged, _ := stable.Lookup(changelog, task)
 			sent, _ := stable.Lookup(traits, task)
-			decided = decided && logged.Offset >= c.changelog[task].to && sent.Offset >= c.traits[task].to
+			decided = decided && logged.Offset >= c.changelog[task].To && sent.Offset >= c.traits[task].To
 		}
 		if decided {
 			return nil

@@ -18,12 +18,12 @@ func (v *verifier) formerSets(ctx context.Context) ([]*trait.Set, error) {
 	if control.Missing {
 		return nil, nil
 	}
-	logs, err := v.spans(ctx, control.Name)
+	logs, err := kafka.Logs(ctx, v.o.Client, control.Name)
 	if err != nil {
 		return nil, err
 	}
 	var sets []*trait.Set
-	err = kafka.ReadPartition(ctx, v.o.Client, control.Name, 0, logs[0].from, logs[0].to, func(r *kgo.Record) error {
+	err = kafka.ReadPartition(ctx, v.o.Client, control.Name, 0, logs[0].From, logs[0].To, func(r *kgo.Record) error {
 		if !schemas.IsRulesKey(r.Key) || r.Value == nil {
 			return nil
 		}

@@ -33,7 +33,7 @@ func (v *verifier) inputs(ctx context.Context, first, second map[string]map[int3
 	}
 	all := map[partition]*input{}
 	for _, source := range v.o.Config.Sources {
-		logs, err := v.spans(ctx, source.Topic)
+		logs, err := kafka.Logs(ctx, v.o.Client, source.Topic)
 		if err != nil {
 			return nil, err
 		}
@@ -43,7 +43,7 @@ func (v *verifier) inputs(ctx context.Context, first, second map[string]map[int3
 		}
 		id := details[source.Topic].ID
 		for number, log := range logs {
-			in := &input{partition: partition{source.Topic, number}, from: log.from}
+			in := &input{partition: partition{source.Topic, number}, from: log.From}
 			all[in.partition] = in
 			at, ok := second[source.Topic][number]
 			if !ok {
@@ -65,12 +65,12 @@ func (v *verifier) inputs(ctx context.Context, first, second map[string]map[int3
 // begin tells where the group began to read a partition: start if it is not
 // negative, else what the setting says. One that is not the earliest depends on
 // when that was.
-func (in *input) begin(from config.From, start int64, log span) {
+func (in *input) begin(from config.From, start int64, log kafka.Span) {
 	switch {
 	case start < 0 && (from.Latest || !from.At.IsZero()):
-		in.unknown, in.lost = true, log.from > 0
-	case start < log.from:
-		in.lost = max(start, 0) < log.from
+		in.unknown, in.lost = true, log.From > 0
+	case start < log.From:
+		in.lost = max(start, 0) < log.From
 	default:
 		in.from = start
 	}

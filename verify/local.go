@@ -17,7 +17,7 @@ func (p *pass) compareState(ctx context.Context) error {
 		if !ok {
 			continue
 		}
-		if end := p.cut.changelog[task].to; cp.Next > end {
+		if end := p.cut.changelog[task].To; cp.Next > end {
 			p.differRecord(Difference{
 				Kind: WrongState, Topic: p.o.Topics.Changelog.Name, Partition: task, Offset: cp.Next,
 				Message: fmt.Sprintf("the local state of task %d is complete up to offset %d of the changelog, which ends at %d", task, cp.Next, end),

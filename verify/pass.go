@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"traitstream/internal/oracle"
+	"traitstream/kafka"
 	"traitstream/schemas"
 	"traitstream/state"
 )
@@ -117,11 +118,11 @@ func (p *pass) counter(stage string) *counter {
 }
 
 // follow returns a function that takes how far a partition is read.
-func (c *counter) follow(log span) func(offset int64) {
-	c.total.Add(max(0, log.to-log.from))
-	at := log.from
+func (c *counter) follow(log kafka.Span) func(offset int64) {
+	c.total.Add(max(0, log.To-log.From))
+	at := log.From
 	return func(offset int64) {
-		if offset-at >= progressStep || offset >= log.to {
+		if offset-at >= progressStep || offset >= log.To {
 			c.tell(c.stage, c.done.Add(offset-at), c.total.Load())
 			at = offset
 		}

@@ -4,6 +4,8 @@ import (
 	"cmp"
 	"slices"
 	"strings"
+
+	"traitstream/kafka"
 )
 
 // Reason tells why a trait can't be verified.
@@ -85,10 +87,10 @@ func (p *pass) ranges() []Range {
 		all = append(all, Range{in.topic, in.number, from, max(from, in.base), in.end})
 	}
 	for _, task := range p.tasks {
-		for topic, log := range map[string]span{
+		for topic, log := range map[string]kafka.Span{
 			p.o.Topics.Changelog.Name: p.cut.changelog[task], p.o.Topics.Traits.Name: p.cut.traits[task],
 		} {
-			all = append(all, Range{topic, task, log.from, log.to, log.to})
+			all = append(all, Range{topic, task, log.From, log.To, log.To})
 		}
 	}
 	slices.SortFunc(all, func(a, b Range) int {

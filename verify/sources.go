@@ -23,12 +23,12 @@ func (p *pass) readRefused(ctx context.Context) error {
 	if letters.Missing {
 		return nil
 	}
-	logs, err := p.spans(ctx, letters.Name)
+	logs, err := kafka.Logs(ctx, p.o.Client, letters.Name)
 	if err != nil {
 		return err
 	}
 	for number, log := range logs {
-		err := kafka.ReadPartition(ctx, p.o.Client, letters.Name, number, log.from, log.to, func(r *kgo.Record) error {
+		err := kafka.ReadPartition(ctx, p.o.Client, letters.Name, number, log.From, log.To, func(r *kgo.Record) error {
 			if string(header(r, schemas.HeaderErrorStage, 1<<10)) == "emit" {
 				p.refused[letterPlace(r)] = true
 			}
@@ -64,10 +64,10 @@ func (p *pass) readSources(ctx context.Context) error {
 	c := p.counter(StageSources)
 	var jobs []func(context.Context) error
 	for _, in := range p.cut.inputs {
-		reached := c.follow(span{in.from, in.end})
+		reached := c.follow(kafka.Span{From: in.from, To: in.end})
 		jobs = append(jobs, func(ctx context.Context) error { return p.readInput(ctx, in, reached) })
 	}
-	return parallel(ctx, p.readers, jobs)
+	return kafka.InParallel(ctx, p.readers, jobs)
 }
 
 // readInput reads a partition, and goes on at its start where retention is

@@ -9,6 +9,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 
+	"traitstream/kafka"
 	"traitstream/schemas"
 )
 
@@ -17,11 +18,11 @@ import (
 func (w *world) cutLogs(topic string, before int64) {
 	w.t.Helper()
 	v := verifier{o: Options{Client: w.client}}
-	logs, err := v.spans(w.limit(), topic)
+	logs, err := kafka.Logs(w.limit(), v.o.Client, topic)
 	noError(w.t, err)
 	offsets := kadm.Offsets{}
 	for number, log := range logs {
-		offsets.AddOffset(topic, number, min(before, log.to-1), -1)
+		offsets.AddOffset(topic, number, min(before, log.To-1), -1)
 	}
 	deleted, err := kadm.NewClient(w.client).DeleteRecords(w.limit(), offsets)
 	noError(w.t, err)

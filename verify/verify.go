@@ -157,16 +157,16 @@ func (p *pass) compare(ctx context.Context) error {
 // over tasks, so one task's changelog tells of all.
 func (v *verifier) tasksPerPass(ctx context.Context) (int, error) {
 	task, topic := v.o.Tasks[0], v.o.Topics.Changelog.Name
-	logs, err := v.spans(ctx, topic)
+	logs, err := kafka.Logs(ctx, v.o.Client, topic)
 	if err != nil {
 		return 0, err
 	}
 	log := logs[task]
-	if log.to-log.from < v.o.Memory/(traitBytes*int64(len(v.o.Tasks))) {
+	if log.To-log.From < v.o.Memory/(traitBytes*int64(len(v.o.Tasks))) {
 		return len(v.o.Tasks), nil
 	}
 	keys, size := map[uint64]struct{}{}, int64(1)
-	err = kafka.ReadPartition(ctx, v.o.Client, topic, task, log.from, log.to, func(r *kgo.Record) error {
+	err = kafka.ReadPartition(ctx, v.o.Client, topic, task, log.From, log.To, func(r *kgo.Record) error {
 		hash := maphash.Bytes(v.seed, r.Key)
 		if _, ok := keys[hash]; !ok {
 			keys[hash] = struct{}{}

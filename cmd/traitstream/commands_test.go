@@ -27,7 +27,7 @@ func TestVersion(t *testing.T) {
 func TestLaterCommands(t *testing.T) {
 	help := succeed(t, "--help")
 	for _, name := range []string{
-		"preview", "apply", "definitions", "replay", "deliver", "ingest", "get", "explain",
+		"replay", "deliver", "ingest",
 	} {
 		for _, args := range [][]string{{name}, {name, "user-1042", "--all", "-x"}, {"--format", "json", name, "--help"}} {
 			status, stdout, stderr := program(t, "", args...)

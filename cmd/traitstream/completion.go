@@ -17,6 +17,10 @@ func (m *Main) completions(root *cobra.Command) {
 		case "demo":
 			c.ValidArgsFunction = files
 			words(c, "users", "all")
+		case "get", "explain":
+			words(c, "identity", "user", "anonymous")
+			words(c, "at-rest", restFolder, restTopic)
+			_ = c.MarkFlagDirname("state-dir")
 		case "import":
 			c.ValidArgsFunction = files
 			m.topics(c, sourceTopics)

@@ -93,8 +93,8 @@ func (m inForceMetric) Collect(to chan<- prometheus.Metric) {
 	}
 }
 
-// stateWords are the states of generations for people.
-var stateWords = map[schemas.DefinitionsState]string{
+// generationWords are the states of generations for people.
+var generationWords = map[schemas.DefinitionsState]string{
 	schemas.DefinitionsPreparing: "preparing",
 	schemas.DefinitionsSwitching: "switching",
 	schemas.DefinitionsInForce:   "in force",

@@ -151,7 +151,7 @@ func (m *Main) definitionsHistory(all []schemas.Definitions) error {
 			}
 			continue
 		}
-		state := stateWords[d.State]
+		state := generationWords[d.State]
 		if d.State == schemas.DefinitionsInForce && d.Generation != current.Generation {
 			state = "replaced"
 		}

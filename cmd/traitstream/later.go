@@ -7,7 +7,6 @@ import "github.com/spf13/cobra"
 func (m *Main) laterCommands() []*cobra.Command {
 	var commands []*cobra.Command
 	for _, name := range []string{
-		"get", "explain", "preview",
 		"replay", "deliver", "ingest",
 	} {
 		commands = append(commands, &cobra.Command{

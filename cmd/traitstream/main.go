@@ -115,7 +115,7 @@ func (m *Main) command() *cobra.Command {
 	root.PersistentFlags().StringVarP(&m.configFile, "config", "c", "", "configuration `FILE` (default traitstream.yaml where it exists)")
 	root.PersistentFlags().StringVar(&m.format, "format", "text", "output `FORMAT`: text or json, one object a line")
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return errUsage{err} })
-	root.AddCommand(m.demoCommand(), m.runCommand(), m.importCommand(), m.tapCommand(), m.validateCommand(), m.statusCommand(), m.verifyCommand(), m.forgetCommand(), m.dlqCommand(), m.applyCommand(), m.definitionsCommand(), m.versionCommand())
+	root.AddCommand(m.demoCommand(), m.runCommand(), m.importCommand(), m.tapCommand(), m.validateCommand(), m.statusCommand(), m.verifyCommand(), m.previewCommand(), m.getCommand(), m.explainCommand(), m.forgetCommand(), m.dlqCommand(), m.applyCommand(), m.definitionsCommand(), m.versionCommand())
 	root.AddCommand(m.laterCommands()...)
 	root.SetIn(m.Stdin)
 	root.SetOut(m.Stdout)

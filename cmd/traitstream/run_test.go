@@ -195,7 +195,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"version", "--format", "yaml"}, exitUsage, "", "text or json"},
 		{[]string{"demo", "--users", "none"}, exitUsage, "", "users"},
 		{[]string{"tap", "--from", "yesterday"}, exitUsage, "", "--from"},
-		{[]string{"get", "--anything"}, exitUsage, "", "not in this version"},
+		{[]string{"get", "--anything"}, exitUsage, "", "unknown flag"},
 		{[]string{"status", "--anything"}, exitUsage, "", "unknown flag"},
 		{[]string{"status", "--dead-letters", "some"}, exitUsage, "", "none, all, or how far back"},
 		{[]string{"version"}, exitDone, "traitstream ", ""},

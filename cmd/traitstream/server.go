@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"golang.org/x/net/netutil"
 
+	"traitstream/explorer"
 	"traitstream/processor"
 )
 
@@ -82,11 +83,21 @@ func endpoints(a *app, p *processor.Processor, r *restoration) http.Handler {
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, r *http.Request) { live(w, r, a.conn.client, p) })
 	mux.HandleFunc("GET /readyz", func(w http.ResponseWriter, _ *http.Request) { ready(w, p.Ready(), r) })
 	mux.Handle("GET /status", statusHandler(a.instance.Name, p.Ready, r))
+	mux.Handle("/v1/users/", guarded(a.cfg.HTTP.Token, explorer.Handler(a.explored(p))))
 	mux.Handle("GET /metrics", promhttp.HandlerFor(a.registry, promhttp.HandlerOpts{}))
 	if a.cfg.HTTP.Pprof {
 		mux.Handle("GET /debug/pprof/", guarded(a.cfg.HTTP.Token, profiles()))
 	}
 	return mux
+}
+
+// explored is what users are looked up in.
+func (a *app) explored(p *processor.Processor) explorer.Options {
+	return explorer.Options{
+		Teller: explorer.Teller{App: a.cfg.App, Traits: a.traits, Origin: explorer.Origin{Kind: explorer.FromOwner, Instance: a.instance.Name}},
+		Tasks:  a.topics.Tasks, Ask: p.Ask,
+		Owner: newOwnerFinder(a.conn.client, a.cfg.Group(), a.cfg.InboxTopic()).find,
+	}
 }
 
 // profiles are those of net/http/pprof, but for the command line, which may hold

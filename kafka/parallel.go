@@ -1,13 +1,13 @@
-package verify
+package kafka
 
 import (
 	"context"
 	"sync"
 )
 
-// parallel does jobs, some at a time. The first error ends the others and is
-// returned; so is that of ctx.
-func parallel(ctx context.Context, workers int, jobs []func(context.Context) error) error {
+// InParallel does jobs, such as the reads of a topic's partitions, some at a
+// time. The first error ends the others and is returned; so is that of ctx.
+func InParallel(ctx context.Context, workers int, jobs []func(context.Context) error) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	queue := make(chan func(context.Context) error)
