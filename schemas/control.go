@@ -26,7 +26,6 @@ func ControlKey(kind, name string) []byte {
 	return key
 }
 
-
 // RulesKey returns the key of the text of some rules in the control topic, by their
 // hash.
 func RulesKey(hash string) []byte { return ControlKey(rulesKind, hash) }

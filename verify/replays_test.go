@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"traitstream/processor"
+	"traitstream/kafka"
 	"traitstream/schemas"
 	"traitstream/trait"
 )
@@ -31,12 +32,11 @@ func (w *world) order(j schemas.Job) {
 // whole are the ranges of all that stands in the sources.
 func (w *world) whole() (all []schemas.JobRange) {
 	w.t.Helper()
-	v := verifier{o: Options{Client: w.client}}
 	for topic := range w.topics.Sources {
-		logs, err := v.spans(w.limit(), topic)
+		logs, err := kafka.Logs(w.limit(), w.client, topic)
 		noError(w.t, err)
 		for number, log := range logs {
-			all = append(all, schemas.JobRange{Topic: topic, Partition: number, From: log.from, To: log.to})
+			all = append(all, schemas.JobRange{Topic: topic, Partition: number, From: log.From, To: log.To})
 		}
 	}
 	return all
