@@ -1,6 +1,7 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"regexp"
 	"slices"
@@ -89,3 +90,27 @@ func (r right) isNamed(text string) bool {
 }
 
 func (r right) neededBy(command string) bool { return slices.Contains(r.needed, command) }
+
+// The README's sentence on ACLs is the same list.
+func TestReadmeNamesTheRights(t *testing.T) {
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	rights := documentedRights(t)
+	words := func(kind string, prefix, always bool) string {
+		var all []string
+		for _, r := range rights {
+			if r.kind == kind && r.prefix == prefix && (kind != "topic" || prefix || always == r.neededBy("run")) {
+				all = append(all, r.word)
+			}
+		}
+		slices.Sort(all)
+		return strings.Join(all, ", ")
+	}
+	want := fmt.Sprintf("ACLs: %s on sources (for `import` and `dlq replay` %s); %s on `traitstream-*`; %s on group `traitstream`; %s on transactional ids `traitstream-*`.",
+		words("topic", false, true), words("topic", false, false), words("topic", true, true), words("group", false, true), words("transactional id", true, true))
+	if !strings.Contains(strings.Join(strings.Fields(string(text)), " "), want) {
+		t.Errorf("the README does not say: %s", want)
+	}
+}
