@@ -11,8 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"traitstream/processor"
 	"traitstream/kafka"
+	"traitstream/processor"
 	"traitstream/schemas"
 	"traitstream/trait"
 )
