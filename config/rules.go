@@ -59,7 +59,7 @@ type ruleConditions map[string]map[string]any
 // what of which trait, and for how long, as a configuration of its own in JSON, which is YAML and
 // which Parse reads; and its hash, 16 hexadecimal digits.
 func (c *Config) Rules() (text []byte, hash string, err error) {
-	r := rules{Processor: ruleAdmittance{formatDuration(c.Processor.MaxClockAhead)}}
+	r := rules{Processor: ruleAdmittance{FormatDuration(c.Processor.MaxClockAhead)}}
 	for _, s := range c.Sources {
 		r.Sources = append(r.Sources, ruleOfSource(&s.Source))
 	}
@@ -110,7 +110,7 @@ func ruleOfTrait(d *trait.Definition) ruleTrait {
 		Where: rulesOf(d.Where), NotServed: d.NotServed.String(),
 	}
 	if d.ExpireAfter > 0 {
-		r.ExpireAfter = formatDuration(d.ExpireAfter)
+		r.ExpireAfter = FormatDuration(d.ExpireAfter)
 	}
 	for _, branch := range d.Any {
 		r.Any = append(r.Any, rulesOf(branch))

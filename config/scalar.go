@@ -95,7 +95,7 @@ func (r *reader) duration(n *yaml.Node, name string, low, high time.Duration) (t
 		return 0, false
 	}
 	if value < low || value > high {
-		r.refuse(n, "%s must be from %s to %s, not %q", name, formatDuration(low), formatDuration(high), text)
+		r.refuse(n, "%s must be from %s to %s, not %q", name, FormatDuration(low), FormatDuration(high), text)
 		return 0, false
 	}
 	return value, true

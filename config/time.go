@@ -58,8 +58,9 @@ func parseDuration(text string) (time.Duration, error) {
 	return time.Duration(ms) * time.Millisecond, nil
 }
 
-// formatDuration writes a duration in the largest unit that leaves no rest.
-func formatDuration(d time.Duration) string {
+// FormatDuration writes a duration as the configuration has it: in the largest unit
+// that leaves no rest.
+func FormatDuration(d time.Duration) string {
 	for i := len(units) - 1; i >= 0; i-- {
 		if unit := units[i]; d%unit.length == 0 && d != 0 {
 			return fmt.Sprintf("%d%s", d/unit.length, unit.name)

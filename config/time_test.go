@@ -26,9 +26,9 @@ func TestParseDuration(t *testing.T) {
 func TestFormatDurationIsReadBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		want := time.Duration(rapid.Int64Range(0, 1<<40).Draw(t, "ms")) * time.Millisecond
-		got, err := parseDuration(formatDuration(want))
+		got, err := parseDuration(FormatDuration(want))
 		if err != nil || got != want {
-			t.Fatalf("%v is written %q and read %v, %v", want, formatDuration(want), got, err)
+			t.Fatalf("%v is written %q and read %v, %v", want, FormatDuration(want), got, err)
 		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"traitstream/config"
@@ -129,7 +130,10 @@ func (o *Options) transact(ctx context.Context, connect []kgo.Opt, records []*kg
 	if ended := cl.EndTransaction(ctx, end); err == nil {
 		err = ended
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, kerr.ProducerFenced), errors.Is(err, kerr.InvalidProducerEpoch), errors.Is(err, kerr.InvalidProducerIDMapping):
+		return fmt.Errorf("%w: another apply of this app has begun meanwhile (`traitstream definitions history` tells)", err)
+	case err != nil:
 		return fmt.Errorf("writing definitions down: %w", kafka.Explain(err))
 	}
 	return nil

@@ -28,6 +28,9 @@ func NewJobs(cl *kgo.Client, cfg *config.Config, topics *kafka.Topics) *Jobs {
 	return &Jobs{o: Options{Client: cl, Config: cfg, Topics: topics, jobs: newJobs()}}
 }
 
+// Group is the one that carries jobs out.
+func (j *Jobs) Group() string { return j.o.Config.Group() }
+
 // ReplayRequest says what is to be replayed, and whose job it is.
 type ReplayRequest struct {
 	Emit schemas.JobEmit

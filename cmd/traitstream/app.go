@@ -89,6 +89,7 @@ type app struct {
 	traits     *trait.Set // in force, of a generation
 	generation uint32
 	fileHash   string // of the definitions that the configuration has
+	applies    uint32 // the generation that the configuration has begun; 0: none
 	topics     *kafka.Topics
 	store      *state.Store
 	conn       *connection

@@ -21,7 +21,7 @@ import (
 
 type applyOptions struct {
 	yes     bool
-	rate    int64
+	rate    recordRate
 	reason  string
 	timeout time.Duration
 	dryRun  bool
@@ -31,7 +31,7 @@ func (o *applyOptions) flags(c *cobra.Command) {
 	f := c.Flags()
 	f.BoolVar(&o.yes, "yes", false, "do not ask")
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan and do nothing")
-	f.Int64Var(&o.rate, "rate", 0, "read `N` records of history a second at most, all tasks together; 0: as fast as live impressions let it")
+	f.Var(&o.rate, "rate", "read so many records of history a second at most, such as 500/s (default as many as live impressions leave room for)")
 	f.StringVar(&o.reason, "reason", "", "`TEXT` that is kept with the definitions")
 	f.DurationVar(&o.timeout, "timeout", 0, "give the definitions up that are not computed in time; 0: wait as long as it takes")
 }
@@ -82,8 +82,8 @@ func (m *Main) withJobs(ctx context.Context, cfg *config.Config, fn func(*connec
 
 // apply puts definitions in force.
 func (m *Main) apply(ctx context.Context, conn *connection, jobs *processor.Jobs, traits []trait.Definition, o applyOptions) error {
-	if o.rate < 0 || o.timeout < 0 {
-		return usage("--rate and --timeout can't be less than nothing")
+	if o.timeout < 0 {
+		return usage("--timeout can't be less than nothing")
 	}
 	all, err := jobs.Generations(ctx)
 	if err != nil {
@@ -96,6 +96,12 @@ func (m *Main) apply(ctx context.Context, conn *connection, jobs *processor.Jobs
 	_, hash, err := config.Definitions(traits)
 	if err != nil {
 		return err
+	}
+	if way, ok := onTheWay(all); ok {
+		if way.Hash == hash && !o.dryRun {
+			return m.watchDefinitions(ctx, conn, jobs, way.Generation, o.timeout)
+		}
+		return overlaps(way)
 	}
 	if hash == current.Hash {
 		return m.printPlan(current, nil, false)
@@ -110,11 +116,27 @@ func (m *Main) apply(ctx context.Context, conn *connection, jobs *processor.Jobs
 	if err := m.ask(ctx, "Put them in force?", o.yes); err != nil {
 		return err
 	}
-	d, err := jobs.Define(ctx, conn.options, processor.DefineRequest{Traits: traits, Rate: o.rate, Reason: o.reason, By: whoami()})
+	d, err := jobs.Define(ctx, conn.options, processor.DefineRequest{Traits: traits, Rate: int64(o.rate), Reason: o.reason, By: whoami()})
 	if err != nil {
 		return err
 	}
 	return m.watchDefinitions(ctx, conn, jobs, d.Generation, o.timeout)
+}
+
+// onTheWay returns the definitions that are being computed or gone over to.
+func onTheWay(all []schemas.Definitions) (d schemas.Definitions, ok bool) {
+	for _, of := range all {
+		if of.State == schemas.DefinitionsPreparing || of.State == schemas.DefinitionsSwitching {
+			d, ok = of, true
+		}
+	}
+	return d, ok
+}
+
+// overlaps says that others are on their way.
+func overlaps(d schemas.Definitions) error {
+	return fmt.Errorf("generation %d is on its way already (%s): wait until it is in force, or give it up by `traitstream definitions cancel %d`",
+		d.Generation, stateWord(d, 0), d.Generation)
 }
 
 // planned is what becomes of a definition.
@@ -187,6 +209,9 @@ func (m *Main) printPlan(current schemas.Definitions, plan []planned, changes bo
 // watchDefinitions waits until definitions are in force.
 func (m *Main) watchDefinitions(ctx context.Context, conn *connection, jobs *processor.Jobs, generation uint32, timeout time.Duration) error {
 	fmt.Fprintf(m.Stderr, "generation %d is computed from history; `traitstream definitions cancel %d` gives it up\n", generation, generation)
+	if err := m.warnOfNobody(ctx, conn, jobs.Group()); err != nil {
+		return err
+	}
 	var now atomic.Pointer[reading]
 	var state schemas.DefinitionsState
 	began := time.Now()
@@ -199,18 +224,23 @@ func (m *Main) watchDefinitions(ctx context.Context, conn *connection, jobs *pro
 	}
 	err := m.newMeter("computing definitions", m.newScreen()).during(ctx, look, func() (err error) {
 		for {
-			if state, err = m.lookAtDefinitions(ctx, jobs, generation, &now); err != nil || state == schemas.DefinitionsInForce || state == schemas.DefinitionsCancelled {
-				return err
+			switch state, err = m.lookAtDefinitions(ctx, jobs, generation, &now); {
+			case ctx.Err() != nil:
+				return noLongerWatching(generation)
+			case err != nil:
+				return fmt.Errorf("%w; generation %d goes on without", err, generation)
+			case state == schemas.DefinitionsInForce, state == schemas.DefinitionsCancelled:
+				return nil
 			}
 			if timeout > 0 && time.Since(began) > timeout && state == schemas.DefinitionsPreparing {
 				if err := jobs.Undefine(ctx, conn.options, generation); err != nil {
 					return err
 				}
-				return fmt.Errorf("generation %d was not computed within %s and is given up (status tells whether all tasks have an owner)", generation, timeout)
+				return fmt.Errorf("generation %d was not computed within %s and is given up (was --rate low, or has a task no owner? status tells)", generation, timeout)
 			}
 			select {
 			case <-ctx.Done():
-				return fmt.Errorf("no longer watching; generation %d goes on without, and `traitstream definitions` tells how far it is", generation)
+				return noLongerWatching(generation)
 			case <-time.After(500 * time.Millisecond):
 			}
 		}
@@ -231,6 +261,10 @@ func (m *Main) watchDefinitions(ctx context.Context, conn *connection, jobs *pro
 	return err
 }
 
+func noLongerWatching(generation uint32) error {
+	return fmt.Errorf("no longer watching; generation %d goes on without, and `traitstream definitions` tells how far it is", generation)
+}
+
 // lookAtDefinitions tells how a generation is, and how far.
 func (m *Main) lookAtDefinitions(ctx context.Context, jobs *processor.Jobs, generation uint32, now *atomic.Pointer[reading]) (schemas.DefinitionsState, error) {
 	all, err := jobs.Generations(ctx)
@@ -241,6 +275,19 @@ func (m *Main) lookAtDefinitions(ctx context.Context, jobs *processor.Jobs, gene
 	if err != nil {
 		return "", err
 	}
+	if r, ok := progressOf(list, generation); ok {
+		now.Store(&r)
+	}
+	for _, d := range all {
+		if d.Generation == generation {
+			return d.State, nil
+		}
+	}
+	return "", fmt.Errorf("generation %d is not in the control topic any more", generation)
+}
+
+// progressOf tells how far a generation is; false where not all tasks have begun.
+func progressOf(list []processor.JobStatus, generation uint32) (reading, bool) {
 	for _, s := range list {
 		if s.Job.Emit != schemas.EmitDefine || s.Job.Generation != generation {
 			continue
@@ -250,16 +297,9 @@ func (m *Main) lookAtDefinitions(ctx context.Context, jobs *processor.Jobs, gene
 			r.done += report.Read
 			r.total += report.Total
 		}
-		if len(s.Reports) == int(s.Tasks) && r.total > 0 {
-			now.Store(&r)
-		}
+		return r, len(s.Reports) == int(s.Tasks) && r.total > 0
 	}
-	for _, d := range all {
-		if d.Generation == generation {
-			return d.State, nil
-		}
-	}
-	return "", fmt.Errorf("generation %d is not in the control topic any more", generation)
+	return reading{}, false
 }
 
 // whoami tells who gives a command.

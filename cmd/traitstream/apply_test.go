@@ -141,7 +141,7 @@ func TestApplyBadInput(t *testing.T) {
 		want   string
 	}{
 		{[]string{"apply"}, exitUsage, "say --yes"},
-		{[]string{"apply", "--rate", "-1"}, exitUsage, "less than nothing"},
+		{[]string{"apply", "--rate", "-1"}, exitUsage, "--rate"},
 		{[]string{"definitions", "cancel", "0"}, exitFailed, "generation 0 of the definitions is not being prepared"},
 		{[]string{"definitions", "show", "9"}, exitFailed, "there is no generation 9; the last one is 0"},
 		{[]string{"definitions", "rollback", "x", "--yes"}, exitUsage, "not the number of a generation"},

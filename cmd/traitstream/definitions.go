@@ -66,9 +66,11 @@ func (a *app) useDefinitions(ctx context.Context, apply bool) error {
 	}
 	d, err := jobs.Define(ctx, a.conn.options, processor.DefineRequest{Traits: file, Reason: "run --apply", By: whoami()})
 	if err != nil {
-		a.log.Warn("the definitions in the configuration can't be put in force now; going on with those in force", "cause", err)
+		a.log.Warn("the definitions in the configuration can't be put in force now; going on with those in force: "+
+			"`traitstream apply` puts the file's in force later", "cause", err)
 		return nil
 	}
+	a.applies = d.Generation
 	a.log.Info("the definitions in the configuration are computed from history, and take the place of those in force then", "generation", d.Generation)
 	return nil
 }
@@ -92,6 +94,17 @@ func (m inForceMetric) Collect(to chan<- prometheus.Metric) {
 		to <- prometheus.MustNewConstMetric(inForceDesc, prometheus.GaugeValue, float64(generation), strconv.FormatBool(hash == m.file))
 	}
 }
+
+// stateWord tells how a generation is, where another one is in force.
+func stateWord(d schemas.Definitions, inForce uint32) string {
+	if d.State == schemas.DefinitionsInForce && d.Generation != inForce {
+		return replaced
+	}
+	return generationWords[d.State]
+}
+
+// replaced is what a generation is that was in force.
+const replaced = "replaced"
 
 // generationWords are the states of generations for people.
 var generationWords = map[schemas.DefinitionsState]string{

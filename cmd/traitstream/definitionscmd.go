@@ -123,12 +123,17 @@ func (m *Main) listDefinitions(all []schemas.Definitions) error {
 	if m.format == "json" {
 		return m.printJSON(d)
 	}
+	if way, ok := onTheWay(all); ok {
+		defer func() {
+			fmt.Fprintf(m.Stderr, "generation %d is on its way (%s); the same `apply` watches it\n", way.Generation, stateWord(way, 0))
+		}()
+	}
 	t := &table{}
 	t.add("TRAIT", "PROPERTY", "NOT SERVED", "EXPIRES", "DESCRIPTION")
 	for _, of := range traits {
 		expires := "never"
 		if of.ExpireAfter > 0 {
-			expires = of.ExpireAfter.String()
+			expires = config.FormatDuration(of.ExpireAfter)
 		}
 		t.add(of.Name.String(), of.Property, of.NotServed.String(), expires, of.Description)
 	}
@@ -139,6 +144,14 @@ func (m *Main) listDefinitions(all []schemas.Definitions) error {
 	return t.print(m.Stdout)
 }
 
+// printGeneration prints one as JSON, where another one is in force.
+func (m *Main) printGeneration(d schemas.Definitions, inForce uint32) error {
+	if stateWord(d, inForce) == replaced {
+		d.State = replaced
+	}
+	return m.printJSON(d)
+}
+
 // definitionsHistory prints all generations.
 func (m *Main) definitionsHistory(all []schemas.Definitions) error {
 	current, _ := processor.InForce(all)
@@ -146,16 +159,12 @@ func (m *Main) definitionsHistory(all []schemas.Definitions) error {
 	t.add("GENERATION", "STATE", "SINCE", "BY", "REASON")
 	for _, d := range all {
 		if m.format == "json" {
-			if err := m.printJSON(d); err != nil {
+			if err := m.printGeneration(d, current.Generation); err != nil {
 				return err
 			}
 			continue
 		}
-		state := generationWords[d.State]
-		if d.State == schemas.DefinitionsInForce && d.Generation != current.Generation {
-			state = "replaced"
-		}
-		t.add(strconv.FormatUint(uint64(d.Generation), 10), state, time.UnixMilli(d.Changed).UTC().Format(time.RFC3339), d.By, d.Reason)
+		t.add(strconv.FormatUint(uint64(d.Generation), 10), stateWord(d, current.Generation), time.UnixMilli(d.Changed).UTC().Format(time.RFC3339), d.By, d.Reason)
 	}
 	if m.format == "json" {
 		return nil
@@ -175,7 +184,8 @@ func (m *Main) showDefinitions(all []schemas.Definitions, args []string) error {
 		return errors.New("no definitions are in force")
 	}
 	if m.format == "json" {
-		return m.printJSON(d)
+		current, _ := processor.InForce(all)
+		return m.printGeneration(d, current.Generation)
 	}
 	var traits any
 	if err := yaml.Unmarshal(d.Traits, &traits); err != nil {

@@ -113,16 +113,16 @@ func newestIDs(all []*processor.JobStatus) string {
 }
 
 // nobodyRuns tells whether there is no process to carry a job out.
-func (a *jobsApp) nobodyRuns(ctx context.Context) (bool, error) {
-	g, err := describeGroup(ctx, a.conn.client, a.cfg.Group())
+func nobodyRuns(ctx context.Context, conn *connection, group string) (bool, error) {
+	g, err := describeGroup(ctx, conn.client, group)
 	return err == nil && len(g.members) == 0, err
 }
 
 // warnOfNobody says so if nobody runs.
-func (m *Main) warnOfNobody(ctx context.Context, a *jobsApp) error {
-	nobody, err := a.nobodyRuns(ctx)
+func (m *Main) warnOfNobody(ctx context.Context, conn *connection, group string) error {
+	nobody, err := nobodyRuns(ctx, conn, group)
 	if nobody {
-		fmt.Fprintf(m.Stderr, "nobody is in group %s: the job waits until a process runs (`traitstream run`)\n", a.cfg.Group())
+		fmt.Fprintf(m.Stderr, "nobody is in group %s: the job waits until a process runs (`traitstream run`)\n", group)
 	}
 	return err
 }
@@ -199,7 +199,7 @@ func (m *Main) tellOfNext(ctx context.Context, a *jobsApp, s *processor.JobStatu
 		_, err := fmt.Fprintf(m.Stdout, "`traitstream replay resume %s` lets it go on\n", s.Job.ID)
 		return err
 	case schemas.JobRunning:
-		return m.warnOfNobody(ctx, a)
+		return m.warnOfNobody(ctx, a.conn, a.cfg.Group())
 	}
 	return nil
 }

@@ -198,7 +198,7 @@ func (m *Main) replayStart(ctx context.Context, cfg *config.Config, o replayStar
 	if o.wait {
 		return m.waitForJob(ctx, a, plan.Job.ID, 0)
 	}
-	return m.warnOfNobody(ctx, a)
+	return m.warnOfNobody(ctx, a.conn, a.cfg.Group())
 }
 
 func (m *Main) tellOfStart(plan *processor.Plan) error {

@@ -62,7 +62,9 @@ func (m *Main) waitForJob(ctx context.Context, a *jobsApp, id string, timeout ti
 	}
 	defer cancel()
 	w := &jobWait{a: a, id: id}
-	err := m.newMeter("replaying", m.newScreen()).during(bounded, w.reading, func() error { return w.until(bounded, m.warnOfNobody) })
+	err := m.newMeter("replaying", m.newScreen()).during(bounded, w.reading, func() error {
+		return w.until(bounded, func(ctx context.Context, a *jobsApp) error { return m.warnOfNobody(ctx, a.conn, a.cfg.Group()) })
+	})
 	switch {
 	case ctx.Err() != nil:
 		return fmt.Errorf("stopped waiting; the job goes on: `traitstream replay wait %s` waits again", id)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -101,20 +102,21 @@ func (m *Main) run(ctx context.Context, cfg *config.Config, o runOptions) (err e
 	log.Info("running", "app", cfg.App, "tasks", a.topics.Tasks, "instance", a.instance.Name, "http", server.address)
 	return m.newMeter("restoring state", screen).during(ctx, restoration.reading, func() error {
 		if o.untilCaughtUp {
-			return runUntilCaughtUp(ctx, p)
+			return runUntilCaughtUp(ctx, p, a.applies)
 		}
 		return p.Run(ctx)
 	})
 }
 
-// runUntilCaughtUp runs a processor and stops it when all is processed.
-func runUntilCaughtUp(ctx context.Context, p *processor.Processor) error {
+// runUntilCaughtUp runs a processor and stops it when all is processed, and the
+// definitions are in force that it was started to apply.
+func runUntilCaughtUp(ctx context.Context, p *processor.Processor, applies uint32) error {
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	waited := make(chan error, 1)
 	go func() {
 		defer stop()
-		waited <- p.WaitUntilCaughtUp(running)
+		waited <- errors.Join(p.WaitUntilCaughtUp(running), waitUntilInForce(running, p, applies))
 	}()
 	err := p.Run(running)
 	stop()
@@ -122,4 +124,18 @@ func runUntilCaughtUp(ctx context.Context, p *processor.Processor) error {
 		err = errors.New("stopped before all was processed; what was not committed is read again")
 	}
 	return err
+}
+
+// waitUntilInForce waits until definitions are in force, or ctx ends.
+func waitUntilInForce(ctx context.Context, p *processor.Processor, generation uint32) error {
+	for {
+		if now, _, _ := p.InForce(); now >= generation {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }
