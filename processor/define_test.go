@@ -5,11 +5,15 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"traitstream/config"
 	"traitstream/internal/oracle"
+	"traitstream/kafka"
 	"traitstream/schemas"
 )
 
@@ -157,4 +161,60 @@ func (c *chaos) define() {
 	if NewJobs(c.b.client, c.b.cfg, c.b.topics).Undefine(c.b.t.Context(), c.b.connect, d.Generation) == nil {
 		c.b.defs = before
 	}
+}
+
+// A task that comes to the last of the history and to the Switch in one poll has merged
+// the one before it heeds the other.
+func TestHistoryBeforeSwitch(t *testing.T) {
+	yaml := strings.Replace(bubbleYAML, "{partitions: 3}", "{partitions: 2}", 1)
+	yaml = strings.Replace(yaml, "session_timeout: 6s", "session_timeout: 40s, workers: 1", 1)
+	inBubble(t, yaml, map[string]int32{"b": 2}, func(b *bubble) {
+		for n := range 2 {
+			b.start(b.t.TempDir(), nil)
+			until(b.t, "it has a task", func() bool {
+				_, ok := b.withTask(int32(n))
+				return ok && b.alive[n].Ready()
+			})
+		}
+		b.pass(20 * time.Second)
+		var history []*kgo.Record
+		for i := 0; len(history) < 400; i++ {
+			if user := fmt.Sprint("s", i); kafka.Partition([]byte(user), 2) == 1 {
+				r := b.webhook(user, "f", "on", 0)
+				r.Partition = 0
+				history = append(history, r)
+			}
+		}
+		b.put(history...)
+		b.caughtUp(b.t.Context())
+		d, _ := b.define(variants[1], 100)
+		b.pass(4 * time.Second)
+		p, ok := b.withTask(1)
+		if other, _ := b.withTask(0); !ok || p == other {
+			b.t.Fatal("one process has both tasks")
+		}
+		b.kill(p)
+		j := NewJobs(b.client, b.cfg, b.topics)
+		until(b.t, "all history is read", func() bool {
+			b.pass(time.Second)
+			all, err := j.Generations(b.t.Context())
+			return err == nil && all[len(all)-1].Generation == d.Generation && all[len(all)-1].State == schemas.DefinitionsSwitching
+		})
+		b.start(p.dir, nil)
+		b.inForce()
+		b.settle()
+		b.check(b.dirs...)
+	})
+}
+
+// withTask returns the process that has a task.
+func (b *bubble) withTask(number int32) (*process, bool) {
+	for _, p := range b.alive {
+		for _, w := range p.workers {
+			if w.tasks.owns(number) != nil {
+				return p, true
+			}
+		}
+	}
+	return nil, false
 }

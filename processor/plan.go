@@ -100,8 +100,10 @@ func (w *worker) setRules() {
 }
 
 // heed does what records of a poll say about definitions, before any of the poll is
-// decoded.
-func (w *worker) heed(ctx context.Context, records []*kgo.Record) error {
+// decoded, and returns those that are left to be. What lies before a Switch in its inbox
+// is merged first: the last of the history may have been sent on just before it.
+func (w *worker) heed(ctx context.Context, records []*kgo.Record) ([]*kgo.Record, error) {
+	left := records
 	for _, r := range records {
 		if r.Topic != w.o.Topics.Inbox.Name || !schemas.IsDefining(plainHeaders(r.Headers)) {
 			continue
@@ -110,11 +112,32 @@ func (w *worker) heed(ctx context.Context, records []*kgo.Record) error {
 		if err != nil {
 			continue // intake tells
 		}
+		if p := w.plans[r.Partition]; c.Kind == schemas.Switch && p != nil && p.history != nil {
+			if left, err = w.mergeBefore(r, left); err != nil {
+				return nil, err
+			}
+		}
 		if err := w.heedCommand(ctx, c, r.Partition, records); err != nil {
-			return fmt.Errorf("going over to generation %d of the definitions: %w", c.Generation, err)
+			return nil, fmt.Errorf("going over to generation %d of the definitions: %w", c.Generation, err)
 		}
 	}
-	return nil
+	return left, nil
+}
+
+// mergeBefore merges what lies before a command in its inbox, and returns the rest.
+func (w *worker) mergeBefore(command *kgo.Record, records []*kgo.Record) ([]*kgo.Record, error) {
+	var before, rest []*kgo.Record
+	for _, r := range records {
+		if r.Topic == command.Topic && r.Partition == command.Partition && r.Offset < command.Offset {
+			before = append(before, r)
+		} else {
+			rest = append(rest, r)
+		}
+	}
+	if len(before) == 0 {
+		return records, nil
+	}
+	return rest, w.process(before)
 }
 
 func (w *worker) heedCommand(ctx context.Context, c schemas.Command, number int32, records []*kgo.Record) error {
