@@ -218,3 +218,36 @@ func (b *bubble) withTask(number int32) (*process, bool) {
 	}
 	return nil, false
 }
+
+// Who has found out what is next with definitions, and is overtaken by another who gives
+// them up, writes nothing any more: they would be on their way for ever.
+func TestOneDecides(t *testing.T) {
+	inBubble(t, bubbleYAML, map[string]int32{"b": 5}, func(b *bubble) {
+		in := newInput(b, 1)
+		b.start(t.TempDir(), nil)
+		in.put(300)
+		b.caughtUp(b.t.Context())
+		d, _ := b.define(variants[1], 1)
+		b.pass(5 * time.Second)
+		j := NewJobs(b.client, b.cfg, b.topics)
+		err := j.o.transact(b.t.Context(), b.connect, func() ([]*kgo.Record, error) {
+			switching := *d
+			switching.State = schemas.DefinitionsSwitching
+			err := j.Undefine(b.t.Context(), b.connect, d.Generation)
+			return append(j.o.commands(schemas.Switch, d.Generation), j.o.controlRecords(&switching, nil)...), err
+		})
+		if err == nil {
+			b.t.Error("both have written")
+		}
+		b.inForce()
+		if all, err := j.Generations(b.t.Context()); err != nil || all[len(all)-1].State != schemas.DefinitionsCancelled {
+			b.t.Errorf("generations are %+v, %v", all, err)
+		}
+		if _, ok := b.define(variants[3], 0); !ok {
+			b.t.Error("no other definitions can be put in force")
+		}
+		b.inForce()
+		b.settle()
+		b.check(b.dirs...)
+	})
+}
