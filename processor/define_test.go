@@ -251,3 +251,20 @@ func TestOneDecides(t *testing.T) {
 		b.check(b.dirs...)
 	})
 }
+
+// A trait that a changed definition lets expire is looked for, though nobody is seen.
+func TestDefineExpiry(t *testing.T) {
+	yaml := strings.Replace(expiryYAML, `"{split}"`, `"a_{split}"`, 1)
+	yaml = strings.Replace(yaml, "90s}]", `90s}, {name: "{split}"}]`, 1)
+	inBubble(t, yaml, nil, func(b *bubble) {
+		b.start(t.TempDir(), nil)
+		b.put(b.live("u", "f", "on", 0))
+		b.pass(5 * time.Minute)
+		b.wantStory("u", "a_f", `"on"< expired`)
+		b.wantStory("u", "f", `"on"<`)
+		b.define(someDefinitions{yaml: `[{name: "a_{split}", expire_after: 90s}, {name: "{split}", expire_after: 90s}]`}, 0)
+		b.inForce()
+		b.pass(90*time.Second + sweepSlack)
+		b.wantStory("u", "f", `"on"< expired`)
+	})
+}

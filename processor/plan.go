@@ -3,6 +3,7 @@ package processor
 import (
 	"context"
 	"fmt"
+	"math"
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -177,6 +178,9 @@ func (w *worker) turnTo(ctx context.Context, p *plan) error {
 	w.setPlan(p.task.number, p)
 	w.logAll = true // what was moved by other definitions
 	w.replays.stale = true
+	if r := w.removals[p.task.number]; r != nil {
+		r.sweep.next = math.MinInt64 // by other definitions other traits expire
+	}
 	return nil
 }
 
