@@ -3,6 +3,7 @@ package processor
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -75,8 +76,18 @@ func (w *worker) setPlan(number int32, p *plan) {
 			}
 		}
 	}
+	w.forgetReadings()
 	w.setGate()
 	w.setRules()
+}
+
+// forgetReadings drops those of definitions that no task here is computed by any more.
+func (w *worker) forgetReadings() {
+	used := map[*reading]bool{w.in.base: true}
+	for _, p := range w.plans {
+		used[p.live], used[p.history] = true, true
+	}
+	maps.DeleteFunc(w.in.readings, func(_ *trait.Set, r *reading) bool { return !used[r] })
 }
 
 // setRules has moves be logged late only while all tasks are computed by the same

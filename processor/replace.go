@@ -53,8 +53,15 @@ func (w *worker) mergeReplacing(s *sighting) (outcome trait.Outcome, done bool, 
 	if !s.fresh && beside.Absent() && p.keeps(s.key.Trait, rec) {
 		return 0, false, nil
 	}
+	before := *beside
 	outcome = beside.Merge(w.o.Config.App, s.key, s.seen, s.facts, p.Next)
-	if outcome != trait.Late && outcome != trait.Duplicate {
+	switch {
+	case outcome == trait.Late, outcome == trait.Duplicate:
+	case !w.out.fits(shadow, beside):
+		*beside = before
+		w.in.undo(s)
+		return trait.Late, true, nil
+	default:
 		w.state.Touch(slot)
 	}
 	return outcome, true, w.replace(p, s.key, s.slot, slot)
