@@ -268,3 +268,19 @@ func TestDefineExpiry(t *testing.T) {
 		b.wantStory("u", "f", `"on"< expired`)
 	})
 }
+
+// What history has of a trait that has expired by new definitions is not sent.
+func TestDefineExpired(t *testing.T) {
+	yaml := strings.Replace(expiryYAML, ", expire_after: 90s", "", 1)
+	inBubble(t, yaml, nil, func(b *bubble) {
+		b.start(t.TempDir(), nil)
+		b.put(b.live("u", "f", "on", 10*time.Minute), b.live("v", "f", "on", 0))
+		b.caughtUp(b.t.Context())
+		b.define(someDefinitions{yaml: `[{name: "{split}"}, {name: "a_{split}", expire_after: 90s}]`}, 0)
+		b.inForce()
+		b.wantStory("u", "a_f", "")
+		b.wantStory("v", "a_f", `"on"<`)
+		b.pass(90*time.Second + sweepSlack)
+		b.wantStory("v", "a_f", `"on"< expired`)
+	})
+}

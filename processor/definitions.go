@@ -62,6 +62,19 @@ func (j *jobs) generation(number uint32) *generation {
 	return j.generations[number]
 }
 
+// expires tells whether traits expire by any of the definitions, of which tasks here may
+// be computed by.
+func (j *jobs) expires() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, g := range j.generations {
+		if g.record.State != schemas.DefinitionsCancelled && g.set.LeastExpiry() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // rulesOf returns the hash under which the control topic has a generation as rules,
 // empty where it does not have it yet.
 func (o *Options) rulesOf(number uint32) string {
