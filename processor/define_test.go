@@ -1,6 +1,7 @@
 package processor
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/rand/v2"
@@ -282,5 +283,33 @@ func TestDefineExpired(t *testing.T) {
 		b.wantStory("v", "a_f", `"on"<`)
 		b.pass(90*time.Second + sweepSlack)
 		b.wantStory("v", "a_f", `"on"< expired`)
+	})
+}
+
+// Traits whose replacement takes longer to write than the broker lets a transaction be
+// open are replaced in smaller parts.
+func TestReplacingTakesTooLong(t *testing.T) {
+	yaml := strings.Replace(bubbleYAML, "{partitions: 3}", "{partitions: 1}", 1)
+	inBubble(t, yaml, map[string]int32{"b": 1}, func(b *bubble) {
+		var all []*kgo.Record
+		noise, r := make([]byte, 200), rand.NewChaCha8([32]byte{})
+		for i := range 2000 {
+			_, _ = r.Read(noise) // never fails
+			all = append(all, b.webhook(fmt.Sprint("u", i), "f", hex.EncodeToString(noise), 0))
+		}
+		b.put(all...)
+		p := b.start(t.TempDir(), nil)
+		b.caughtUp(b.t.Context())
+		b.define(variants[3], 0)
+		j := NewJobs(b.client, b.cfg, b.topics)
+		until(b.t, "traits are to be replaced", func() bool {
+			all, err := j.Generations(b.t.Context())
+			return err == nil && all[len(all)-1].State == schemas.DefinitionsSwitching
+		})
+		p.cable.narrow(60 * time.Millisecond)
+		b.inForce()
+		p.cable.narrow(0)
+		b.settle()
+		b.check(b.dirs...)
 	})
 }

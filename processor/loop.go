@@ -220,6 +220,8 @@ func (w *worker) fit(took time.Duration, failed bool) {
 	case failed && took >= transactionTimeout:
 		if w.batch.count > 0 {
 			w.limit = max(1, min(w.limit, w.batch.count)/2)
+		} else if w.replays.touched {
+			w.limit = max(1, min(w.limit, replaceKeys)/2)
 		}
 		w.most = max(1, min(w.most, w.logged)/2)
 	case !failed && took < transactionTimeout/4:

@@ -139,12 +139,12 @@ func (w *worker) replaceSome(p *plan) error {
 		return nil
 	}
 	var keys [][]byte
-	n := 0
+	n, most := 0, min(replaceKeys, w.limit) // fewer where brokers are slow
 	behind, err := w.o.Store.Page(p.task.number, p.Behind, func(e state.Entry) bool {
 		if n++; p.concerns(e) {
 			keys = append(keys, slices.Clone(e.Key))
 		}
-		return n < replaceKeys
+		return n < most
 	})
 	if err != nil {
 		return err

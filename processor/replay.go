@@ -362,7 +362,7 @@ func (w *worker) startReaders() {
 
 // leavesRoom tells whether live impressions leave room for history.
 func (w *worker) leavesRoom() bool {
-	if w.batch.count >= w.limit/2 {
+	if w.batch.count > w.limit/2 {
 		return false
 	}
 	for number, of := range w.removals {
