@@ -286,30 +286,37 @@ func TestDefineExpired(t *testing.T) {
 	})
 }
 
-// Traits whose replacement takes longer to write than the broker lets a transaction be
-// open are replaced in smaller parts.
-func TestReplacingTakesTooLong(t *testing.T) {
+// What takes longer to write than the broker lets a transaction be open, of history or
+// of the traits that are replaced, is done in smaller parts.
+func TestDefiningTakesTooLong(t *testing.T) {
 	yaml := strings.Replace(bubbleYAML, "{partitions: 3}", "{partitions: 1}", 1)
-	inBubble(t, yaml, map[string]int32{"b": 1}, func(b *bubble) {
-		var all []*kgo.Record
-		noise, r := make([]byte, 200), rand.NewChaCha8([32]byte{})
-		for i := range 2000 {
-			_, _ = r.Read(noise) // never fails
-			all = append(all, b.webhook(fmt.Sprint("u", i), "f", hex.EncodeToString(noise), 0))
-		}
-		b.put(all...)
-		p := b.start(t.TempDir(), nil)
-		b.caughtUp(b.t.Context())
-		b.define(variants[3], 0)
-		j := NewJobs(b.client, b.cfg, b.topics)
-		until(b.t, "traits are to be replaced", func() bool {
-			all, err := j.Generations(b.t.Context())
-			return err == nil && all[len(all)-1].State == schemas.DefinitionsSwitching
+	for slow, state := range map[time.Duration]schemas.DefinitionsState{
+		60 * time.Millisecond:  schemas.DefinitionsSwitching,
+		100 * time.Millisecond: schemas.DefinitionsPreparing,
+	} {
+		t.Run(string(state), func(t *testing.T) {
+			inBubble(t, yaml, map[string]int32{"b": 1}, func(b *bubble) {
+				var all []*kgo.Record
+				noise, r := make([]byte, 200), rand.NewChaCha8([32]byte{})
+				for i := range 2000 {
+					_, _ = r.Read(noise) // never fails
+					all = append(all, b.webhook(fmt.Sprint("u", i), "f", hex.EncodeToString(noise), 0))
+				}
+				b.put(all...)
+				p := b.start(t.TempDir(), nil)
+				b.caughtUp(b.t.Context())
+				b.define(variants[3], 0)
+				j := NewJobs(b.client, b.cfg, b.topics)
+				until(b.t, "it is that far", func() bool {
+					all, err := j.Generations(b.t.Context())
+					return err == nil && all[len(all)-1].State == state
+				})
+				p.cable.narrow(slow)
+				b.inForce()
+				p.cable.narrow(0)
+				b.settle()
+				b.check(b.dirs...)
+			})
 		})
-		p.cable.narrow(60 * time.Millisecond)
-		b.inForce()
-		p.cable.narrow(0)
-		b.settle()
-		b.check(b.dirs...)
-	})
+	}
 }
