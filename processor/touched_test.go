@@ -80,7 +80,7 @@ func TestTickIsFenced(t *testing.T) {
 	inBubble(t, expiryYAML, nil, func(b *bubble) {
 		for key, err := range map[kmsg.Key]*kerr.Error{
 			kmsg.DescribeGroups: kerr.GroupAuthorizationFailed, // nobody knows of dead members, to fence them
-			kmsg.DeleteRecords:  kerr.TopicAuthorizationFailed, // the inbox is not emptied
+			kmsg.DeleteRecords:  kerr.PolicyViolation,          // the inbox is not emptied
 		} {
 			b.cluster.Fault(kfake.Fault{Keys: []kmsg.Key{key}, Err: err, Count: -1})
 		}
