@@ -1,15 +1,20 @@
 package processor
 
 import (
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kgo"
+
 	"traitstream/config"
 	"traitstream/internal/oracle"
+	"traitstream/kafka"
 	"traitstream/schemas"
 )
 
@@ -156,5 +161,162 @@ func (c *chaos) define() {
 	c.pass()
 	if NewJobs(c.b.client, c.b.cfg, c.b.topics).Undefine(c.b.t.Context(), c.b.connect, d.Generation) == nil {
 		c.b.defs = before
+	}
+}
+
+// A task that comes to the last of the history and to the Switch in one poll has merged
+// the one before it heeds the other.
+func TestHistoryBeforeSwitch(t *testing.T) {
+	yaml := strings.Replace(bubbleYAML, "{partitions: 3}", "{partitions: 2}", 1)
+	yaml = strings.Replace(yaml, "session_timeout: 6s", "session_timeout: 40s, workers: 1", 1)
+	inBubble(t, yaml, map[string]int32{"b": 2}, func(b *bubble) {
+		for n := range 2 {
+			b.start(b.t.TempDir(), nil)
+			until(b.t, "it has a task", func() bool {
+				_, ok := b.withTask(int32(n))
+				return ok && b.alive[n].Ready()
+			})
+		}
+		b.pass(20 * time.Second)
+		var history []*kgo.Record
+		for i := 0; len(history) < 400; i++ {
+			if user := fmt.Sprint("s", i); kafka.Partition([]byte(user), 2) == 1 {
+				r := b.webhook(user, "f", "on", 0)
+				r.Partition = 0
+				history = append(history, r)
+			}
+		}
+		b.put(history...)
+		b.caughtUp(b.t.Context())
+		d, _ := b.define(variants[1], 100)
+		b.pass(4 * time.Second)
+		p, ok := b.withTask(1)
+		if other, _ := b.withTask(0); !ok || p == other {
+			b.t.Fatal("one process has both tasks")
+		}
+		b.kill(p)
+		j := NewJobs(b.client, b.cfg, b.topics)
+		until(b.t, "all history is read", func() bool {
+			b.pass(time.Second)
+			all, err := j.Generations(b.t.Context())
+			return err == nil && all[len(all)-1].Generation == d.Generation && all[len(all)-1].State == schemas.DefinitionsSwitching
+		})
+		b.start(p.dir, nil)
+		b.inForce()
+		b.settle()
+		b.check(b.dirs...)
+	})
+}
+
+// withTask returns the process that has a task.
+func (b *bubble) withTask(number int32) (*process, bool) {
+	for _, p := range b.alive {
+		for _, w := range p.workers {
+			if w.tasks.owns(number) != nil {
+				return p, true
+			}
+		}
+	}
+	return nil, false
+}
+
+// Who has found out what is next with definitions, and is overtaken by another who gives
+// them up, writes nothing any more: they would be on their way for ever.
+func TestOneDecides(t *testing.T) {
+	inBubble(t, bubbleYAML, map[string]int32{"b": 5}, func(b *bubble) {
+		in := newInput(b, 1)
+		b.start(t.TempDir(), nil)
+		in.put(300)
+		b.caughtUp(b.t.Context())
+		d, _ := b.define(variants[1], 1)
+		b.pass(5 * time.Second)
+		j := NewJobs(b.client, b.cfg, b.topics)
+		err := j.o.transact(b.t.Context(), b.connect, func() ([]*kgo.Record, error) {
+			switching := *d
+			switching.State = schemas.DefinitionsSwitching
+			err := j.Undefine(b.t.Context(), b.connect, d.Generation)
+			return append(j.o.commands(schemas.Switch, d.Generation), j.o.controlRecords(&switching, nil)...), err
+		})
+		if err == nil {
+			b.t.Error("both have written")
+		}
+		b.inForce()
+		if all, err := j.Generations(b.t.Context()); err != nil || all[len(all)-1].State != schemas.DefinitionsCancelled {
+			b.t.Errorf("generations are %+v, %v", all, err)
+		}
+		if _, ok := b.define(variants[3], 0); !ok {
+			b.t.Error("no other definitions can be put in force")
+		}
+		b.inForce()
+		b.settle()
+		b.check(b.dirs...)
+	})
+}
+
+// A trait that a changed definition lets expire is looked for, though nobody is seen.
+func TestDefineExpiry(t *testing.T) {
+	yaml := strings.Replace(expiryYAML, `"{split}"`, `"a_{split}"`, 1)
+	yaml = strings.Replace(yaml, "90s}]", `90s}, {name: "{split}"}]`, 1)
+	inBubble(t, yaml, nil, func(b *bubble) {
+		b.start(t.TempDir(), nil)
+		b.put(b.live("u", "f", "on", 0))
+		b.pass(5 * time.Minute)
+		b.wantStory("u", "a_f", `"on"< expired`)
+		b.wantStory("u", "f", `"on"<`)
+		b.define(someDefinitions{yaml: `[{name: "a_{split}", expire_after: 90s}, {name: "{split}", expire_after: 90s}]`}, 0)
+		b.inForce()
+		b.pass(90*time.Second + sweepSlack)
+		b.wantStory("u", "f", `"on"< expired`)
+	})
+}
+
+// What history has of a trait that has expired by new definitions is not sent.
+func TestDefineExpired(t *testing.T) {
+	yaml := strings.Replace(expiryYAML, ", expire_after: 90s", "", 1)
+	inBubble(t, yaml, nil, func(b *bubble) {
+		b.start(t.TempDir(), nil)
+		b.put(b.live("u", "f", "on", 10*time.Minute), b.live("v", "f", "on", 0))
+		b.caughtUp(b.t.Context())
+		b.define(someDefinitions{yaml: `[{name: "{split}"}, {name: "a_{split}", expire_after: 90s}]`}, 0)
+		b.inForce()
+		b.wantStory("u", "a_f", "")
+		b.wantStory("v", "a_f", `"on"<`)
+		b.pass(90*time.Second + sweepSlack)
+		b.wantStory("v", "a_f", `"on"< expired`)
+	})
+}
+
+// What takes longer to write than the broker lets a transaction be open, of history or
+// of the traits that are replaced, is done in smaller parts.
+func TestDefiningTakesTooLong(t *testing.T) {
+	yaml := strings.Replace(bubbleYAML, "{partitions: 3}", "{partitions: 1}", 1)
+	for slow, state := range map[time.Duration]schemas.DefinitionsState{
+		60 * time.Millisecond:  schemas.DefinitionsSwitching,
+		100 * time.Millisecond: schemas.DefinitionsPreparing,
+	} {
+		t.Run(string(state), func(t *testing.T) {
+			inBubble(t, yaml, map[string]int32{"b": 1}, func(b *bubble) {
+				var all []*kgo.Record
+				noise, r := make([]byte, 200), rand.NewChaCha8([32]byte{})
+				for i := range 2000 {
+					_, _ = r.Read(noise) // never fails
+					all = append(all, b.webhook(fmt.Sprint("u", i), "f", hex.EncodeToString(noise), 0))
+				}
+				b.put(all...)
+				p := b.start(t.TempDir(), nil)
+				b.caughtUp(b.t.Context())
+				b.define(variants[3], 0)
+				j := NewJobs(b.client, b.cfg, b.topics)
+				until(b.t, "it is that far", func() bool {
+					all, err := j.Generations(b.t.Context())
+					return err == nil && all[len(all)-1].State == state
+				})
+				p.cable.narrow(slow)
+				b.inForce()
+				p.cable.narrow(0)
+				b.settle()
+				b.check(b.dirs...)
+			})
+		})
 	}
 }

@@ -58,65 +58,87 @@ func InForce(all []schemas.Definitions) (d schemas.Definitions, ok bool) {
 // them when that is done. What is written is seen by all or by none: a task that has
 // heard of the definitions sends on what only they want.
 func (j *Jobs) Define(ctx context.Context, connect []kgo.Opt, r DefineRequest) (*schemas.Definitions, error) {
+	var d schemas.Definitions
+	err := j.o.transact(ctx, connect, func() (_ []*kgo.Record, err error) {
+		if d, err = j.following(ctx, r); err != nil {
+			return nil, err
+		}
+		job := schemas.Job{
+			ID: d.JobID(), State: schemas.JobRunning, Emit: schemas.EmitDefine, Generation: d.Generation, Rate: r.Rate,
+			Reason: r.Reason, By: r.By, Created: d.Created, Changed: d.Created,
+		}
+		return append(j.o.commands(schemas.Define, d.Generation), j.o.controlRecords(&d, &job)...), nil
+	})
+	return &d, err
+}
+
+// following returns the generation that comes next.
+func (j *Jobs) following(ctx context.Context, r DefineRequest) (d schemas.Definitions, err error) {
 	all, err := j.Generations(ctx)
 	if err != nil {
-		return nil, err
+		return d, err
 	}
 	inForce, _ := InForce(all)
-	d := schemas.Definitions{State: schemas.DefinitionsPreparing, Base: inForce.Generation, Reason: r.Reason, By: r.By, Created: time.Now().UnixMilli()}
+	d = schemas.Definitions{State: schemas.DefinitionsPreparing, Base: inForce.Generation, Reason: r.Reason, By: r.By, Created: time.Now().UnixMilli()}
 	for _, other := range all {
 		if other.State == schemas.DefinitionsPreparing || other.State == schemas.DefinitionsSwitching {
-			return nil, fmt.Errorf("generation %d: %w", other.Generation, ErrOverlap)
+			return d, fmt.Errorf("generation %d: %w", other.Generation, ErrOverlap)
 		}
 		d.Generation = max(d.Generation, other.Generation)
 	}
 	d.Generation++
 	d.Changed = d.Created
-	if d.Traits, d.Hash, err = config.Definitions(r.Traits); err != nil {
-		return nil, err
-	}
-	job := schemas.Job{
-		ID: d.JobID(), State: schemas.JobRunning, Emit: schemas.EmitDefine, Generation: d.Generation, Rate: r.Rate,
-		Reason: r.Reason, By: r.By, Created: d.Created, Changed: d.Created,
-	}
-	control := j.o.Topics.Control.Name
-	records := append(j.o.commands(schemas.Define, d.Generation),
-		&kgo.Record{Topic: control, Key: d.Key(), Value: d.Value()}, &kgo.Record{Topic: control, Key: job.Key(), Value: job.Value()})
-	return &d, j.o.transact(ctx, connect, records)
+	d.Traits, d.Hash, err = config.Definitions(r.Traits)
+	return d, err
 }
 
 // Undefine gives definitions up that are on their way.
 func (j *Jobs) Undefine(ctx context.Context, connect []kgo.Opt, generation uint32) error {
-	all, err := j.Generations(ctx)
-	if err != nil {
-		return err
-	}
-	i := slices.IndexFunc(all, func(d schemas.Definitions) bool { return d.Generation == generation })
-	if i < 0 || all[i].State != schemas.DefinitionsPreparing {
-		return fmt.Errorf("generation %d of the definitions is not being prepared", generation)
-	}
-	d := all[i]
-	d.State, d.Changed = schemas.DefinitionsCancelled, time.Now().UnixMilli()
-	control := j.o.Topics.Control.Name
-	records := append(j.o.commands(schemas.Undefine, generation), &kgo.Record{Topic: control, Key: d.Key(), Value: d.Value()})
-	for _, job := range sorted(j.o.jobs.known) {
-		if job.ID == d.JobID() {
-			over := *job
-			over.State, over.Changed = schemas.JobCancelled, d.Changed
-			records = append(records, &kgo.Record{Topic: control, Key: over.Key(), Value: over.Value()})
+	return j.o.transact(ctx, connect, func() ([]*kgo.Record, error) {
+		all, err := j.Generations(ctx)
+		if err != nil {
+			return nil, err
 		}
-	}
-	return j.o.transact(ctx, connect, records)
+		i := slices.IndexFunc(all, func(d schemas.Definitions) bool { return d.Generation == generation })
+		if i < 0 || all[i].State != schemas.DefinitionsPreparing {
+			return nil, fmt.Errorf("generation %d of the definitions is not being prepared", generation)
+		}
+		d := all[i]
+		d.State, d.Changed = schemas.DefinitionsCancelled, time.Now().UnixMilli()
+		job, _ := j.o.jobs.step(generation, j.o.Topics.Tasks)
+		if job != nil {
+			job.State, job.Changed = schemas.JobCancelled, d.Changed
+		}
+		return append(j.o.commands(schemas.Undefine, generation), j.o.controlRecords(&d, job)...), nil
+	})
 }
 
-// transact writes records that are seen by all or by none.
-func (o *Options) transact(ctx context.Context, connect []kgo.Opt, records []*kgo.Record) error {
+// controlRecords are those of a generation and, unless it is nil, its job.
+func (o *Options) controlRecords(d *schemas.Definitions, job *schemas.Job) []*kgo.Record {
+	records := []*kgo.Record{{Topic: o.Topics.Control.Name, Key: d.Key(), Value: d.Value()}}
+	if job != nil {
+		records = append(records, &kgo.Record{Topic: o.Topics.Control.Name, Key: job.Key(), Value: job.Value()})
+	}
+	return records
+}
+
+// transact writes records that are seen by all or by none; decide tells which, nothing if
+// there is nothing to do. It is asked when whatever others have written is decided, and
+// who begins after that shuts this one out, so what it finds still holds when it is written.
+func (o *Options) transact(ctx context.Context, connect []kgo.Opt, decide func() ([]*kgo.Record, error)) error {
 	cl, err := kgo.NewClient(append(slices.Clone(connect),
 		kgo.TransactionalID(o.Config.App+"-apply"), kgo.TransactionTimeout(transactionTimeout), kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
 	if err != nil {
 		return fmt.Errorf("setting up the Kafka client: %w", err)
 	}
 	defer cl.Close()
+	if _, _, err := cl.ProducerID(ctx); err != nil {
+		return fmt.Errorf("taking the transactional id %s-apply: %w", o.Config.App, kafka.Explain(err))
+	}
+	records, err := decide()
+	if err != nil || len(records) == 0 {
+		return err
+	}
 	if err := cl.BeginTransaction(); err != nil {
 		return fmt.Errorf("beginning a transaction: %w", kafka.Explain(err))
 	}

@@ -62,6 +62,19 @@ func (j *jobs) generation(number uint32) *generation {
 	return j.generations[number]
 }
 
+// expires tells whether traits expire by any of the definitions, of which tasks here may
+// be computed by.
+func (j *jobs) expires() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, g := range j.generations {
+		if g.record.State != schemas.DefinitionsCancelled && g.set.LeastExpiry() > 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // rulesOf returns the hash under which the control topic has a generation as rules,
 // empty where it does not have it yet.
 func (o *Options) rulesOf(number uint32) string {
@@ -108,34 +121,51 @@ func (j *jobs) unpublished() (all []*generation) {
 // goOver takes a job that computes definitions further: when all tasks have read
 // their history, they are told to go over; when all have, the definitions are in force.
 func (p *Processor) goOver(ctx context.Context, job *schemas.Job) error {
-	g := p.o.jobs.generation(job.Generation)
-	if g == nil {
-		return fmt.Errorf("job %s has no definitions in %s", job.ID, p.o.Topics.Control.Name)
+	if _, next := p.o.jobs.step(job.Generation, p.o.Topics.Tasks); next == nil {
+		return nil
 	}
-	next := g.record
-	next.Changed = time.Now().UnixMilli()
-	if !p.o.jobs.switched(job.ID, p.o.Topics.Tasks) {
-		if next.State == schemas.DefinitionsSwitching {
-			return nil
+	return p.o.transact(ctx, p.o.Connect, func() ([]*kgo.Record, error) {
+		if err := p.o.readJobs(ctx); err != nil {
+			return nil, err
 		}
-		next.State = schemas.DefinitionsSwitching
-		records := append(p.o.commands(schemas.Switch, job.Generation), &kgo.Record{Topic: p.o.Topics.Control.Name, Key: next.Key(), Value: next.Value()})
-		p.o.Log.Info("all history is read; the tasks go over to other definitions", "generation", job.Generation)
-		return p.o.transact(ctx, p.o.Connect, records)
+		job, next := p.o.jobs.step(job.Generation, p.o.Topics.Tasks)
+		switch {
+		case next == nil: // it was given up, or another one has done it
+			return nil, nil
+		case next.State == schemas.DefinitionsSwitching:
+			p.o.Log.Info("all history is read; the tasks go over to other definitions", "generation", next.Generation)
+			return append(p.o.commands(schemas.Switch, next.Generation), p.o.controlRecords(next, nil)...), nil
+		}
+		p.o.Log.Info("other definitions are in force", "generation", next.Generation)
+		job.State, job.Changed = schemas.JobDone, next.Changed
+		return p.o.controlRecords(next, job), nil
+	})
+}
+
+// step returns the running job that computes a generation, and what the generation is next
+// when all tasks have read their history, nil while there is nothing to do.
+func (j *jobs) step(number uint32, tasks int32) (*schemas.Job, *schemas.Definitions) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	g, job := j.generations[number], j.known[schemas.DefinitionsJob(number)]
+	if g == nil || job == nil || job.State.Over() {
+		return nil, nil
 	}
-	next.State = schemas.DefinitionsInForce
-	over := *job
-	over.State, over.Changed = schemas.JobDone, next.Changed
-	p.o.Log.Info("other definitions are in force", "generation", job.Generation)
-	return p.o.put(ctx,
-		&kgo.Record{Topic: p.o.Topics.Control.Name, Key: next.Key(), Value: next.Value()},
-		&kgo.Record{Topic: p.o.Topics.Control.Name, Key: over.Key(), Value: over.Value()})
+	over, next := *job, g.record
+	next.Changed = time.Now().UnixMilli()
+	switch {
+	case j.switched(job.ID, tasks):
+		next.State = schemas.DefinitionsInForce
+	case next.State == schemas.DefinitionsPreparing:
+		next.State = schemas.DefinitionsSwitching
+	default:
+		return &over, nil
+	}
+	return &over, &next
 }
 
 // switched tells whether all tasks have gone over.
 func (j *jobs) switched(id string, tasks int32) bool {
-	j.mu.Lock()
-	defer j.mu.Unlock()
 	for task := range tasks {
 		if !j.reports[shareKey{id, task}].Switched {
 			return false

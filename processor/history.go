@@ -36,6 +36,7 @@ type historian struct {
 	task   int32
 	ranges []schemas.JobRange
 	from   []int64
+	limit  int             // of records handed over at once
 	rate   float64         // records a second; 0: no bound
 	ctx    context.Context //nolint:containedctx // its own, which cancel ends
 	cancel context.CancelFunc
@@ -48,7 +49,7 @@ type historian struct {
 func (w *worker) newHistorian(s *share, rate float64) *historian {
 	h := &historian{
 		o: w.o, share: s, id: s.job.ID, task: s.task.number, ranges: s.ranges, from: slices.Clone(s.progress.Next),
-		rate: rate, to: w.replays.ready, wake: w.tasks.wakeUp,
+		limit: min(historyRecords, w.limit), rate: rate, to: w.replays.ready, wake: w.tasks.wakeUp,
 	}
 	h.ctx, h.cancel = context.WithCancel(w.replays.ctx)
 	return h
@@ -103,9 +104,9 @@ func (h *historian) add(r *kgo.Record) error {
 // most is how many records are handed over at once: half a second's at most.
 func (h *historian) most() int {
 	if h.rate == 0 {
-		return historyRecords
+		return h.limit
 	}
-	return max(1, min(historyRecords, int(h.rate/2)))
+	return max(1, min(h.limit, int(h.rate/2)))
 }
 
 // hand hands over what was read up to an offset.

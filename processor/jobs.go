@@ -89,6 +89,17 @@ func (j *jobs) state() (changes, reads int) {
 func (j *jobs) take(r *kgo.Record) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
+	if r.Offset < j.next { // another one who reads has been here
+		return nil
+	}
+	if err := j.takeNew(r); err != nil {
+		return err
+	}
+	j.next = r.Offset + 1
+	return nil
+}
+
+func (j *jobs) takeNew(r *kgo.Record) error {
 	if r.Value == nil {
 		maps.DeleteFunc(j.known, func(_ string, job *schemas.Job) bool { return bytes.Equal(job.Key(), r.Key) })
 		maps.DeleteFunc(j.reports, func(_ shareKey, report schemas.JobReport) bool { return bytes.Equal(report.Key(), r.Key) })
@@ -183,7 +194,7 @@ func (o *Options) readJobs(ctx context.Context) error {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.next = end
+	j.next = max(j.next, end)
 	j.reads++
 	return nil
 }

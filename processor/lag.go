@@ -117,7 +117,7 @@ func (m *measurement) trimInbox(ctx context.Context, tasks []int32) error {
 // measureLag tells how far behind some tasks are, from a measurement that was begun
 // at a time.
 func (p *Processor) measureLag(ctx context.Context, m *measurement, numbers []int32, began time.Time) error {
-	expires := p.o.Traits.LeastExpiry() > 0
+	expires := p.o.Traits.LeastExpiry() > 0 || p.o.jobs.expires()
 	inputs, err := m.inputs(ctx, func(topic string, number int32) bool {
 		return slices.Contains(numbers, number) || expires && topic != p.o.Topics.Inbox.Name
 	})

@@ -106,10 +106,11 @@ func (w *worker) read(stop, hard context.Context) error {
 		if deadline.IsZero() {
 			deadline = time.Now().Add(w.o.Config.Processor.CommitInterval)
 		}
-		if err := errors.Join(w.heed(hard, w.batch.records), hard.Err()); err != nil {
+		records, err := w.heed(hard, w.batch.records)
+		if err := errors.Join(err, hard.Err()); err != nil {
 			return err
 		}
-		if err := errors.Join(w.process(w.batch.records), hard.Err()); err != nil {
+		if err := errors.Join(w.process(records), hard.Err()); err != nil {
 			return err
 		}
 		w.batch.processed()
@@ -219,6 +220,8 @@ func (w *worker) fit(took time.Duration, failed bool) {
 	case failed && took >= transactionTimeout:
 		if w.batch.count > 0 {
 			w.limit = max(1, min(w.limit, w.batch.count)/2)
+		} else if w.replays.touched {
+			w.limit = max(1, min(w.limit, replaceKeys)/2)
 		}
 		w.most = max(1, min(w.most, w.logged)/2)
 	case !failed && took < transactionTimeout/4:

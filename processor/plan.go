@@ -3,6 +3,8 @@ package processor
 import (
 	"context"
 	"fmt"
+	"maps"
+	"math"
 	"slices"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -74,8 +76,18 @@ func (w *worker) setPlan(number int32, p *plan) {
 			}
 		}
 	}
+	w.forgetReadings()
 	w.setGate()
 	w.setRules()
+}
+
+// forgetReadings drops those of definitions that no task here is computed by any more.
+func (w *worker) forgetReadings() {
+	used := map[*reading]bool{w.in.base: true}
+	for _, p := range w.plans {
+		used[p.live], used[p.history] = true, true
+	}
+	maps.DeleteFunc(w.in.readings, func(_ *trait.Set, r *reading) bool { return !used[r] })
 }
 
 // setRules has moves be logged late only while all tasks are computed by the same
@@ -100,8 +112,10 @@ func (w *worker) setRules() {
 }
 
 // heed does what records of a poll say about definitions, before any of the poll is
-// decoded.
-func (w *worker) heed(ctx context.Context, records []*kgo.Record) error {
+// decoded, and returns those that are left to be. What lies before a Switch in its inbox
+// is merged first: the last of the history may have been sent on just before it.
+func (w *worker) heed(ctx context.Context, records []*kgo.Record) ([]*kgo.Record, error) {
+	left := records
 	for _, r := range records {
 		if r.Topic != w.o.Topics.Inbox.Name || !schemas.IsDefining(plainHeaders(r.Headers)) {
 			continue
@@ -110,11 +124,32 @@ func (w *worker) heed(ctx context.Context, records []*kgo.Record) error {
 		if err != nil {
 			continue // intake tells
 		}
+		if p := w.plans[r.Partition]; c.Kind == schemas.Switch && p != nil && p.history != nil {
+			if left, err = w.mergeBefore(r, left); err != nil {
+				return nil, err
+			}
+		}
 		if err := w.heedCommand(ctx, c, r.Partition, records); err != nil {
-			return fmt.Errorf("going over to generation %d of the definitions: %w", c.Generation, err)
+			return nil, fmt.Errorf("going over to generation %d of the definitions: %w", c.Generation, err)
 		}
 	}
-	return nil
+	return left, nil
+}
+
+// mergeBefore merges what lies before a command in its inbox, and returns the rest.
+func (w *worker) mergeBefore(command *kgo.Record, records []*kgo.Record) ([]*kgo.Record, error) {
+	var before, rest []*kgo.Record
+	for _, r := range records {
+		if r.Topic == command.Topic && r.Partition == command.Partition && r.Offset < command.Offset {
+			before = append(before, r)
+		} else {
+			rest = append(rest, r)
+		}
+	}
+	if len(before) == 0 {
+		return records, nil
+	}
+	return rest, w.process(before)
 }
 
 func (w *worker) heedCommand(ctx context.Context, c schemas.Command, number int32, records []*kgo.Record) error {
@@ -154,6 +189,9 @@ func (w *worker) turnTo(ctx context.Context, p *plan) error {
 	w.setPlan(p.task.number, p)
 	w.logAll = true // what was moved by other definitions
 	w.replays.stale = true
+	if r := w.removals[p.task.number]; r != nil {
+		r.sweep.next = math.MinInt64 // by other definitions other traits expire
+	}
 	return nil
 }
 

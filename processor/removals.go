@@ -37,6 +37,8 @@ func (o *Options) removalsOf(t *task) (*removals, error) {
 	r := &removals{
 		task: t, markers: map[schemas.MarkerKey]schemas.Marker{}, newest: math.MinInt64, oldest: math.MaxInt64,
 		progress: map[string]schemas.JobProgress{},
+		// Of a task that has none, as after its changelog was created again, those in force.
+		definitions: schemas.TaskDefinitions{Generation: o.Generation},
 	}
 	for e, err := range o.Store.TaskRecords(t.number) {
 		if err != nil {

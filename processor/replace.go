@@ -53,8 +53,15 @@ func (w *worker) mergeReplacing(s *sighting) (outcome trait.Outcome, done bool, 
 	if !s.fresh && beside.Absent() && p.keeps(s.key.Trait, rec) {
 		return 0, false, nil
 	}
+	before := *beside
 	outcome = beside.Merge(w.o.Config.App, s.key, s.seen, s.facts, p.Next)
-	if outcome != trait.Late && outcome != trait.Duplicate {
+	switch {
+	case outcome == trait.Late, outcome == trait.Duplicate:
+	case !w.out.fits(shadow, beside):
+		*beside = before
+		w.in.undo(s)
+		return trait.Late, true, nil
+	default:
 		w.state.Touch(slot)
 	}
 	return outcome, true, w.replace(p, s.key, s.slot, slot)
@@ -65,16 +72,26 @@ func (p *plan) keeps(name []byte, rec *trait.Record) bool {
 	return rec.Emitted.Sent && rec.Emitted.Generation >= p.Next || p.change.Keeps(name, rec)
 }
 
+// expired tells whether what was computed beside a trait has expired since.
+func (p *plan) expired(name []byte, shadow *trait.Record, clock int64) bool {
+	after := p.change.Next.ExpireAfter(name, shadow).Milliseconds()
+	return after > 0 && shadow.Seen.SeenAt+after <= clock
+}
+
 // replace makes what was computed beside a trait take its place, as far as the
 // definitions that fed it are gone or it is what was seen last.
 func (w *worker) replace(p *plan, key trait.Key, slot, beside state.Slot) error {
 	rec, shadow := w.state.Record(slot), w.state.Record(beside)
-	kept := p.keeps(key.Trait, rec)
+	r, kept := w.removals[p.task.number], p.keeps(key.Trait, rec)
+	expired := !shadow.Absent() && p.expired(key.Trait, shadow, r.clock)
 	switch {
-	case shadow.Absent() && !kept:
-		w.takeAway(w.removals[p.task.number], slot, key, trait.DefinitionRemoved, time.Now().UnixMilli())
+	case expired && !kept:
+		w.takeAway(r, slot, key, trait.Expired, r.clock)
 		return nil
-	case shadow.Absent(), kept && !rec.Absent() && shadow.Seen.Compare(rec.Seen) <= 0:
+	case shadow.Absent() && !kept:
+		w.takeAway(r, slot, key, trait.DefinitionRemoved, time.Now().UnixMilli())
+		return nil
+	case shadow.Absent(), expired, kept && !rec.Absent() && shadow.Seen.Compare(rec.Seen) <= 0:
 		return nil
 	}
 	before := *rec
@@ -122,12 +139,12 @@ func (w *worker) replaceSome(p *plan) error {
 		return nil
 	}
 	var keys [][]byte
-	n := 0
+	n, most := 0, min(replaceKeys, w.limit) // fewer where brokers are slow
 	behind, err := w.o.Store.Page(p.task.number, p.Behind, func(e state.Entry) bool {
 		if n++; p.concerns(e) {
 			keys = append(keys, slices.Clone(e.Key))
 		}
-		return n < replaceKeys
+		return n < most
 	})
 	if err != nil {
 		return err

@@ -362,7 +362,7 @@ func (w *worker) startReaders() {
 
 // leavesRoom tells whether live impressions leave room for history.
 func (w *worker) leavesRoom() bool {
-	if w.batch.count >= w.limit/2 {
+	if w.batch.count > w.limit/2 {
 		return false
 	}
 	for number, of := range w.removals {
@@ -411,9 +411,11 @@ func (w *worker) replayNow() error {
 		return nil
 	}
 	w.replays.touched = w.unlogged()
+	records := 0
 	for until := time.Now().Add(replayTurn); ; {
 		select {
 		case h := <-w.replays.ready:
+			records += len(h.records)
 			if err := w.mergeHistory(h); err != nil {
 				return err
 			}
@@ -423,7 +425,7 @@ func (w *worker) replayNow() error {
 			}
 			return w.resend()
 		}
-		if w.batch.count > 0 || !time.Now().Before(until) {
+		if w.batch.count > 0 || records >= w.limit || !time.Now().Before(until) {
 			return nil
 		}
 	}

@@ -72,7 +72,7 @@ func (w *worker) resendSome(s *share) error {
 		return w.resendUsers(s)
 	}
 	var keys [][]byte
-	n, most := 0, resendKeys
+	n, most := 0, min(resendKeys, w.limit)
 	if s.job.Rate > 0 {
 		most = max(1, min(most, int(s.job.Rate/int64(w.o.Topics.Tasks)/2)))
 	}

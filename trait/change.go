@@ -140,6 +140,9 @@ func (rec *Record) Replace(app string, k Key, shadow *Record, generation uint32)
 		next.Reason, next.Removes = notServed, ChangeID(app, k, last)
 		outcome = Removed
 	}
+	if !in.Sent { // none was all that was ever seen
+		next.SeenAt, next.Version, next.Facts.Place.Timestamp = rec.Seen.SeenAt, rec.Seen.Version, rec.Seen.SeenAt
+	}
 	*last = next
 	return outcome
 }

@@ -100,7 +100,7 @@ func TestReplace(t *testing.T) {
 		if got := rec.Replace("app", k, &shadow, 1); got != test.want || rec.Seen.SeenAt != 3 {
 			t.Errorf("%+v: %v, seen %+v", test, got, rec.Seen)
 		}
-		if e := rec.Emitted; test.want != Same && (string(e.Previous) != string(last.Value) || e.Generation != 1 ||
+		if e := rec.Emitted; test.want != Same && (string(e.Previous) != string(last.Value) || e.Generation != 1 || e.SeenAt != 3 ||
 			test.want == Removed && e.Removes != ChangeID("app", k, &last)) {
 			t.Errorf("%+v: %+v", test, e)
 		}
