@@ -116,7 +116,11 @@ func runUntilCaughtUp(ctx context.Context, p *processor.Processor, applies uint3
 	waited := make(chan error, 1)
 	go func() {
 		defer stop()
-		waited <- errors.Join(p.WaitUntilCaughtUp(running), waitUntilInForce(running, p, applies))
+		err := p.WaitUntilCaughtUp(running)
+		if err == nil {
+			waitUntilInForce(running, p, applies)
+		}
+		waited <- err
 	}()
 	err := p.Run(running)
 	stop()
@@ -127,14 +131,14 @@ func runUntilCaughtUp(ctx context.Context, p *processor.Processor, applies uint3
 }
 
 // waitUntilInForce waits until definitions are in force, or ctx ends.
-func waitUntilInForce(ctx context.Context, p *processor.Processor, generation uint32) error {
+func waitUntilInForce(ctx context.Context, p *processor.Processor, generation uint32) {
 	for {
 		if now, _, _ := p.InForce(); now >= generation {
-			return nil
+			return
 		}
 		select {
 		case <-ctx.Done():
-			return nil
+			return
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
