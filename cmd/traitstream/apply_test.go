@@ -62,6 +62,9 @@ func TestApply(t *testing.T) {
 		t.Errorf("what is in force: %s", got)
 	}
 	s.traits(t, `[{name: "{split}", where: {treatment: on}}, {name: "seen_{split}", description: All of them}]`)
+	if _, _, stderr := program(t, "", "validate", "--connect", "-c", s.config); !strings.Contains(stderr, "not those in force (generation 0)") {
+		t.Errorf("validate: %s", stderr)
+	}
 	got := succeed(t, "apply", "-c", s.config, "--dry-run")
 	if want := "against generation 0, which is in force:\n\n  ~ changed  {split}\n  + added    seen_{split}\n"; !strings.HasPrefix(got, want) {
 		t.Errorf("the plan is\n%s\nwant\n%s", got, want)

@@ -101,6 +101,12 @@ func (m *Main) validateOnline(ctx context.Context, cfg *config.Config) error {
 	for _, w := range topics.Warnings {
 		fmt.Fprintln(m.Stderr, "warning:", w)
 	}
+	theirs := *cfg
+	if generation, differs, err := inForce(ctx, conn, &theirs, topics); err != nil {
+		return err
+	} else if differs {
+		fmt.Fprintf(m.Stderr, "warning: these definitions are not those in force (generation %d): `traitstream apply` puts them in force\n", generation)
+	}
 	if err := m.printTopics(topics, lost != nil); err != nil {
 		return err
 	}
