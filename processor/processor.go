@@ -99,7 +99,8 @@ func Workers(c *config.Config, tasks int32) int {
 // one too, and all tasks are restored.
 func (p *Processor) Ready() bool {
 	for _, w := range p.workers {
-		if !w.ready.Load() {
+		// Tasks may have come since its loop last came round.
+		if !w.ready.Load() || !w.tasks.ready() {
 			return false
 		}
 	}
