@@ -97,21 +97,7 @@ func (p *preview) readTopic(ctx context.Context, stage, topic string, fn func(*k
 		return err
 	}
 	c := &counter{tell: p.o.Progress, stage: stage}
-	var jobs []func(context.Context) error
-	for number, log := range logs {
-		reached := c.follow(log)
-		jobs = append(jobs, func(ctx context.Context) error {
-			err := kafka.ReadPartition(ctx, p.o.Client, topic, number, log.From, log.To, func(r *kgo.Record) error {
-				reached(r.Offset)
-				return fn(r)
-			})
-			if err == nil {
-				reached(log.To)
-			}
-			return err
-		})
-	}
-	return kafka.InParallel(ctx, p.readers, jobs)
+	return kafka.ReadLogs(ctx, p.o.Client, topic, logs, p.readers, c.follow, fn)
 }
 
 // marker takes a record of the changelog, of which only those count that tell

@@ -26,7 +26,7 @@ func (in *intake) commanded(a *arrival, headers []schemas.Header) error {
 		a.foreign = err.Error()
 	case c.Kind == schemas.Forget && kafka.Partition(r.Key, in.o.Topics.Tasks) != r.Partition:
 		a.foreign = "a command in the inbox stands in another partition than its user's"
-	case schemas.IsDefining(headers):
+	case schemas.IsDefining(header(r, schemas.HeaderKind)):
 		a.command = true // it was heeded before
 	default:
 		in.commands = append(in.commands, command{c, r.Partition, r.Key})

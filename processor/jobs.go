@@ -37,7 +37,6 @@ type jobs struct {
 	// generations are the definitions that the control topic has.
 	generations map[uint32]*generation
 	ours        map[shareKey]schemas.JobReport // of tasks that are here
-	closing     map[string]*closing
 }
 
 // closing is a job that all tasks have done their part of.
@@ -60,7 +59,7 @@ func newJobs() *jobs {
 
 // forget is for a control topic that was created again.
 func (j *jobs) forget() {
-	j.next, j.known, j.reports, j.closing = 0, map[string]*schemas.Job{}, map[shareKey]schemas.JobReport{}, map[string]*closing{}
+	j.next, j.known, j.reports = 0, map[string]*schemas.Job{}, map[shareKey]schemas.JobReport{}
 	j.generations = map[uint32]*generation{}
 	j.changes++
 }
@@ -284,6 +283,7 @@ func (p *Processor) endJobs(ctx context.Context) error {
 		if err := p.o.put(ctx, &kgo.Record{Topic: p.o.Topics.Control.Name, Key: over.Key(), Value: over.Value()}); err != nil {
 			return fmt.Errorf("ending replay job %s: %w", job.ID, err)
 		}
+		delete(p.closing, job.ID)
 		p.o.Log.Info("a replay is done", "job", job.ID)
 	}
 	return nil
@@ -292,10 +292,10 @@ func (p *Processor) endJobs(ctx context.Context) error {
 // closed tells whether all that a job has forwarded is merged, and others have had
 // time to report it.
 func (p *Processor) closed(ctx context.Context, job *schemas.Job) (bool, error) {
-	c := p.o.jobs.closing[job.ID]
+	c := p.closing[job.ID]
 	if c == nil {
 		c = &closing{inbox: p.o.newWaiting(p.o.Topics.Inbox.Name)}
-		p.o.jobs.closing[job.ID] = c
+		p.closing[job.ID] = c
 	}
 	if err := c.inbox.look(ctx); err != nil || len(c.inbox.behind) > 0 {
 		return false, err

@@ -33,6 +33,7 @@ var resultNames = [results]string{
 type Metrics struct {
 	impressions    *prometheus.CounterVec
 	replayed       *prometheus.CounterVec
+	unfit          prometheus.Counter
 	changes        *prometheus.CounterVec
 	deadLetters    *prometheus.CounterVec
 	commits        *prometheus.CounterVec
@@ -69,6 +70,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		registry:       r,
 		impressions:    counters("impressions_total", "Impressions read, by source and by what became of them.", "source", "result"),
 		replayed:       counters("replayed_impressions_total", "Impressions read again by replay jobs, by what became of them.", "result"),
+		unfit:          counter("definitions_too_large_total", "Impressions and traits that definitions on their way could not take, since the changelog or the traits topic would refuse them."),
 		changes:        counters("changes_total", "Changes written to the traits topic.", "kind"),
 		deadLetters:    counters("dead_letters_total", "Records and elements written to the dead letters.", "reason"),
 		commits:        counters("commits_total", "Transactions, by how they ended.", "result"),
@@ -98,6 +100,7 @@ type tally struct {
 	source      string                   // the last one
 	counts      *[results]int            // its counts, or nil
 	replayed    [results]int             // that jobs have read again
+	unfit       int                      // what definitions on their way could not take
 	deadLetters map[impression.Reason]int
 	set         int
 	removed     int
@@ -140,7 +143,7 @@ func (t *tally) reset() {
 	for _, counts := range t.impressions {
 		*counts = [results]int{}
 	}
-	t.replayed = [results]int{}
+	t.replayed, t.unfit = [results]int{}, 0
 	clear(t.deadLetters)
 	t.set, t.removed = 0, 0
 }
@@ -153,6 +156,7 @@ func (t *tally) addTo(m *Metrics) {
 			}
 		}
 	}
+	m.unfit.Add(float64(t.unfit))
 	for r, n := range t.replayed {
 		if n > 0 {
 			m.replayed.WithLabelValues(resultNames[r]).Add(float64(n))

@@ -86,18 +86,27 @@ func (b *outbox) limit(topic string) int32 {
 // change adds the change that a merge has just made. It returns false, and adds
 // nothing, when the traits topic or the changelog would refuse it by its size.
 func (b *outbox) change(task int32, key trait.Key, rec *trait.Record) bool {
-	e := &rec.Emitted
-	id := trait.ChangeID(b.o.Config.App, key, e)
+	return b.send(task, key, &rec.Emitted)
+}
+
+// again adds a change that was sent before, as it was but for the header of a job.
+// It returns false where the traits topic would refuse it now.
+func (b *outbox) again(task int32, key trait.Key, e *trait.Emission, job string) bool {
+	return b.send(task, key, e, kgo.RecordHeader{Key: schemas.HeaderReplay, Value: []byte(job)})
+}
+
+func (b *outbox) send(task int32, key trait.Key, e *trait.Emission, more ...kgo.RecordHeader) bool {
 	mark := len(b.arena)
 	var r schemas.ChangeRecord
-	b.arena, r = b.changes.Append(b.arena, key, e, id)
+	b.arena, r = b.changes.Append(b.arena, key, e, trait.ChangeID(b.o.Config.App, key, e))
 	if len(r.Key)+len(r.Value)+recordOverhead > b.traitsLimit {
 		b.arena = b.arena[:mark]
 		return false
 	}
 	b.add(kgo.Record{
 		Topic: b.o.Topics.Traits.Name, Partition: task,
-		Key: r.Key, Value: r.Value, Headers: b.changeHeaders(&r), Timestamp: b.timestamp(b.traitsTimes, e.Facts.Place.Timestamp, e.SeenAt),
+		Key: r.Key, Value: r.Value, Headers: append(b.changeHeaders(&r), more...),
+		Timestamp: b.timestamp(b.traitsTimes, e.Facts.Place.Timestamp, e.SeenAt),
 	})
 	return true
 }

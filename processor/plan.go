@@ -70,10 +70,8 @@ func (w *worker) setPlan(number int32, p *plan) {
 	}
 	w.leastExpiry = w.o.Traits.LeastExpiry()
 	for _, p := range w.plans {
-		for _, s := range []*trait.Set{p.live.set} {
-			if d := s.LeastExpiry(); d > 0 && (w.leastExpiry == 0 || d < w.leastExpiry) {
-				w.leastExpiry = d
-			}
+		if d := p.live.set.LeastExpiry(); d > 0 && (w.leastExpiry == 0 || d < w.leastExpiry) {
+			w.leastExpiry = d
 		}
 	}
 	w.forgetReadings()
@@ -117,7 +115,7 @@ func (w *worker) setRules() {
 func (w *worker) heed(ctx context.Context, records []*kgo.Record) ([]*kgo.Record, error) {
 	left := records
 	for _, r := range records {
-		if r.Topic != w.o.Topics.Inbox.Name || !schemas.IsDefining(plainHeaders(r.Headers)) {
+		if r.Topic != w.o.Topics.Inbox.Name || !schemas.IsDefining(header(r, schemas.HeaderKind)) {
 			continue
 		}
 		c, err := schemas.ParseCommand(plainHeaders(r.Headers))

@@ -72,11 +72,13 @@ type Processor struct {
 	restorer *restorer
 	workers  []*worker
 	unread   unread // the watch's
+	// closing are the jobs that all tasks have done their part of; watchJobs's.
+	closing map[string]*closing
 }
 
 // New returns a processor that has not joined the group yet.
 func New(o Options) *Processor {
-	p := &Processor{o: o}
+	p := &Processor{o: o, closing: map[string]*closing{}}
 	p.o.reach, p.o.jobs = &reach{}, newJobs()
 	p.owners, p.restorer = newOwners(o.Store), newRestorer(&p.o)
 	for n := range Workers(o.Config, o.Topics.Tasks) {

@@ -30,6 +30,7 @@ func (w *worker) mergeShadow(s *sighting) trait.Outcome {
 	}
 	if !w.out.fits(s.key, rec) {
 		*rec = before
+		w.tally.unfit++
 		return trait.Late
 	}
 	w.state.Touch(s.slot)
@@ -99,6 +100,7 @@ func (w *worker) replace(p *plan, key trait.Key, slot, beside state.Slot) error 
 	changed := outcome == trait.Changed || outcome == trait.Removed
 	if !w.out.fits(key, rec) || changed && !w.out.change(p.task.number, key, rec) {
 		*rec = before
+		w.tally.unfit++
 		return nil
 	}
 	w.state.Touch(slot)

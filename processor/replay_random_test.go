@@ -65,26 +65,12 @@ func randomReplays(t *testing.T, seed uint64) {
 func (b *bubble) checkRegisters(want *truth) {
 	b.t.Helper()
 	found := 0
-	for task := range b.topics.Tasks {
-		for k, v := range b.replay(task, -1) {
-			if schemas.IsTaskKey([]byte(k)) {
-				continue
-			}
-			key, err := schemas.DecodeStateKey([]byte(k))
-			if err != nil {
-				b.t.Fatal(err)
-			}
-			var rec trait.Record
-			if err := schemas.DecodeRecord([]byte(v), &rec); err != nil {
-				b.t.Fatal(err)
-			}
-			name := oracle.Key{Identity: key.Identity.String(), User: string(key.User), Trait: string(key.Trait)}
-			if w := want.Traits[name]; rec.Seen.SeenAt != w.SeenAt || rec.Seen.Version != w.Version || string(rec.Seen.Value) != w.Value {
-				b.t.Errorf("the changelog has %s as %+v, want %+v", name.JSON(), rec.Seen, w)
-			}
-			found++
+	b.eachTrait(func(name oracle.Key, _ trait.Key, rec *trait.Record) {
+		if w := want.Traits[name]; rec.Seen.SeenAt != w.SeenAt || rec.Seen.Version != w.Version || string(rec.Seen.Value) != w.Value {
+			b.t.Errorf("the changelog has %s as %+v, want %+v", name.JSON(), rec.Seen, w)
 		}
-	}
+		found++
+	})
 	if found != len(want.Traits) {
 		b.t.Errorf("the changelog has %d traits, want %d", found, len(want.Traits))
 	}

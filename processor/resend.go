@@ -5,8 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kgo"
-
 	"traitstream/impression"
 	"traitstream/kafka"
 	"traitstream/schemas"
@@ -142,22 +140,4 @@ func (w *worker) resendSlot(s *share, slot state.Slot) error {
 		s.sent(1)
 	}
 	return nil
-}
-
-// again adds a change that was sent before, as it was but for a header. It returns
-// false where the traits topic would refuse it now by its size.
-func (b *outbox) again(task int32, key trait.Key, e *trait.Emission, job string) bool {
-	mark := len(b.arena)
-	var r schemas.ChangeRecord
-	b.arena, r = b.changes.Append(b.arena, key, e, trait.ChangeID(b.o.Config.App, key, e))
-	if len(r.Key)+len(r.Value)+recordOverhead > b.traitsLimit {
-		b.arena = b.arena[:mark]
-		return false
-	}
-	b.add(kgo.Record{
-		Topic: b.o.Topics.Traits.Name, Partition: task, Key: r.Key, Value: r.Value,
-		Headers:   append(b.changeHeaders(&r), kgo.RecordHeader{Key: schemas.HeaderReplay, Value: []byte(job)}),
-		Timestamp: b.timestamp(b.traitsTimes, e.Facts.Place.Timestamp, e.SeenAt),
-	})
-	return true
 }

@@ -130,11 +130,10 @@ func (b *bubble) checkValues(want *truth, got map[string]string) {
 	}
 }
 
-// checkChangelog compares the changelog, as a restore would read it, with the
-// oracle, and its emissions with the last changes.
-func (b *bubble) checkChangelog(want *truth, last map[string]string) {
+// eachTrait calls fn for what the changelog has of each trait, as a restore would
+// read it.
+func (b *bubble) eachTrait(fn func(oracle.Key, trait.Key, *trait.Record)) {
 	b.t.Helper()
-	found := 0
 	for task := range b.topics.Tasks {
 		for k, v := range b.replay(task, -1) {
 			if schemas.IsTaskKey([]byte(k)) {
@@ -148,24 +147,33 @@ func (b *bubble) checkChangelog(want *truth, last map[string]string) {
 			if err := schemas.DecodeRecord([]byte(v), &rec); err != nil {
 				b.t.Fatal(err)
 			}
-			name := oracle.Key{Identity: key.Identity.String(), User: string(key.User), Trait: string(key.Trait)}
-			if want.unsure[name] {
-				continue
-			}
-			w, known := want.Traits[name]
-			if !known && b.defs != nil && rec.Seen.Value == nil && !rec.Emitted.Sent {
-				continue // nothing tells of which definitions it is
-			}
-			if rec.Seen.SeenAt != w.SeenAt || rec.Seen.Version != w.Version || string(rec.Seen.Value) != w.Value {
-				b.t.Errorf("the changelog has %s as %+v, want %+v", name.JSON(), rec.Seen, w)
-			}
-			id := trait.ChangeID(b.cfg.App, key, &rec.Emitted)
-			if rec.Emitted.Sent && hex.EncodeToString(id[:]) != last[name.JSON()] {
-				b.t.Errorf("the changelog's last change of %s is %x, want %s", name.JSON(), id, last[name.JSON()])
-			}
-			found++
+			fn(oracle.Key{Identity: key.Identity.String(), User: string(key.User), Trait: string(key.Trait)}, key, &rec)
 		}
 	}
+}
+
+// checkChangelog compares the changelog, as a restore would read it, with the
+// oracle, and its emissions with the last changes.
+func (b *bubble) checkChangelog(want *truth, last map[string]string) {
+	b.t.Helper()
+	found := 0
+	b.eachTrait(func(name oracle.Key, key trait.Key, rec *trait.Record) {
+		if want.unsure[name] {
+			return
+		}
+		w, known := want.Traits[name]
+		if !known && b.defs != nil && rec.Seen.Value == nil && !rec.Emitted.Sent {
+			return // nothing tells of which definitions it is
+		}
+		if rec.Seen.SeenAt != w.SeenAt || rec.Seen.Version != w.Version || string(rec.Seen.Value) != w.Value {
+			b.t.Errorf("the changelog has %s as %+v, want %+v", name.JSON(), rec.Seen, w)
+		}
+		id := trait.ChangeID(b.cfg.App, key, &rec.Emitted)
+		if rec.Emitted.Sent && hex.EncodeToString(id[:]) != last[name.JSON()] {
+			b.t.Errorf("the changelog's last change of %s is %x, want %s", name.JSON(), id, last[name.JSON()])
+		}
+		found++
+	})
 	if found != len(want.Traits) {
 		b.t.Errorf("the changelog has %d traits, want %d", found, len(want.Traits))
 	}

@@ -34,12 +34,13 @@ const (
 // defines tells whether a command is one about definitions.
 func (k CommandKind) defines() bool { return k == Define || k == Switch || k == Undefine }
 
-// IsDefining tells whether the headers of an inbox record are those of a command
-// about definitions.
-func IsDefining(headers []Header) bool {
-	headers = lastInboxHeaders(headers)
-	return len(headers) > 0 && CommandKind(headers[0].Value).defines()
-}
+// HeaderKind is the header of an inbox record that tells its kind; the last one of
+// the name counts.
+const HeaderKind = headerKind
+
+// IsDefining tells whether an inbox record's kind is that of a command about
+// definitions.
+func IsDefining(kind []byte) bool { return CommandKind(kind).defines() }
 
 // Command is what an inbox record asks of its task. The user of a Forget is the
 // record's key.

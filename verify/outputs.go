@@ -38,23 +38,11 @@ func (p *pass) readChangelog(ctx context.Context) error {
 
 // readTopic reads the pass's tasks of an output. A task has one reader.
 func (p *pass) readTopic(ctx context.Context, topic string, logs map[int32]kafka.Span, fn func(*kgo.Record) error) error {
-	c := p.counter(StageOutputs)
-	var jobs []func(context.Context) error
+	ours := map[int32]kafka.Span{}
 	for _, task := range p.tasks {
-		log := logs[task]
-		reached := c.follow(log)
-		jobs = append(jobs, func(ctx context.Context) error {
-			err := kafka.ReadPartition(ctx, p.o.Client, topic, task, log.From, log.To, func(r *kgo.Record) error {
-				reached(r.Offset)
-				return fn(r)
-			})
-			if err == nil {
-				reached(log.To)
-			}
-			return err
-		})
+		ours[task] = logs[task]
 	}
-	return kafka.InParallel(ctx, p.readers, jobs)
+	return kafka.ReadLogs(ctx, p.o.Client, topic, ours, p.readers, p.counter(StageOutputs).follow, fn)
 }
 
 // logged takes a record of the changelog.

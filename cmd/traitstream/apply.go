@@ -63,21 +63,17 @@ func (m *Main) applyCommand() *cobra.Command {
 
 // withJobs connects and calls fn with the jobs of an app whose topics are there.
 func (m *Main) withJobs(ctx context.Context, cfg *config.Config, fn func(*connection, *processor.Jobs) error) error {
-	conn, err := connect(ctx, cfg)
+	a, err := m.openJobs(ctx, cfg)
 	if err != nil {
 		return err
 	}
-	defer conn.client.Close()
-	topics, err := kafka.EnsureTopics(ctx, conn.client, cfg, kafka.Creation{})
-	if err != nil {
-		return err
-	}
-	for _, t := range []kafka.Topic{topics.Control, topics.Inbox} {
+	defer a.close()
+	for _, t := range []kafka.Topic{a.topics.Control, a.topics.Inbox} {
 		if t.Missing {
 			return fmt.Errorf("topic %s does not exist; run creates it", t.Name)
 		}
 	}
-	return fn(conn, processor.NewJobs(conn.client, cfg, topics))
+	return fn(a.conn, a.jobs)
 }
 
 // apply puts definitions in force.
