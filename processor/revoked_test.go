@@ -45,8 +45,9 @@ func TestRevokedStateIsKeptForAWhile(t *testing.T) {
 		delete(m.workers[0].tasks.owned, 1)
 		sweep(m)
 		time.Sleep(40 * time.Minute) //nolint:forbidigo // of the bubble's clock
-		m.workers[0].tasks.close()
-		m.workers[1].tasks.close()
+		for _, w := range m.workers {
+			w.tasks.close()
+		}
 		m.close()
 		m = w.member(dir)
 		defer m.close()
