@@ -54,8 +54,8 @@ func (m *Main) rollbackCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return m.withJobs(c.Context(), cfg, func(conn *connection, jobs *processor.Jobs) error {
-				all, err := jobs.Generations(c.Context())
+			return m.withJobs(c.Context(), cfg, func(a *jobsApp) error {
+				all, err := a.jobs.Generations(c.Context())
 				if err != nil {
 					return err
 				}
@@ -63,14 +63,15 @@ func (m *Main) rollbackCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				traits, _, err := config.ParseDefinitions(d.Traits)
-				if err != nil {
-					return fmt.Errorf("reading generation %d of the definitions: %w", d.Generation, err)
+				next := *cfg
+				if next.Traits, next.Set, err = parseGeneration(d); err != nil {
+					return err
 				}
+				next.TraitsGiven = true
 				if o.reason == "" {
 					o.reason = "rollback to generation " + args[0]
 				}
-				return m.apply(c.Context(), conn, jobs, traits, o)
+				return m.apply(c.Context(), a, &next, o)
 			})
 		},
 	}
@@ -84,8 +85,8 @@ func (m *Main) definitions(ctx context.Context, fn func([]schemas.Definitions) e
 	if err != nil {
 		return err
 	}
-	return m.withJobs(ctx, cfg, func(_ *connection, jobs *processor.Jobs) error {
-		all, err := jobs.Generations(ctx)
+	return m.withJobs(ctx, cfg, func(a *jobsApp) error {
+		all, err := a.jobs.Generations(ctx)
 		if err != nil {
 			return err
 		}
@@ -116,7 +117,7 @@ func (m *Main) listDefinitions(all []schemas.Definitions) error {
 	if !ok {
 		return errors.New("no definitions are in force")
 	}
-	traits, _, err := config.ParseDefinitions(d.Traits)
+	traits, _, err := parseGeneration(d)
 	if err != nil {
 		return err
 	}
@@ -204,8 +205,8 @@ func (m *Main) cancelDefinitions(ctx context.Context, text string) error {
 	if err != nil {
 		return err
 	}
-	return m.withJobs(ctx, cfg, func(conn *connection, jobs *processor.Jobs) error {
-		all, err := jobs.Generations(ctx)
+	return m.withJobs(ctx, cfg, func(a *jobsApp) error {
+		all, err := a.jobs.Generations(ctx)
 		if err != nil {
 			return err
 		}
@@ -213,7 +214,7 @@ func (m *Main) cancelDefinitions(ctx context.Context, text string) error {
 		if err != nil {
 			return err
 		}
-		if err := jobs.Undefine(ctx, conn.options, d.Generation); err != nil {
+		if err := a.jobs.Undefine(ctx, a.conn.options, d.Generation); err != nil {
 			return err
 		}
 		fmt.Fprintf(m.Stderr, "generation %d is given up\n", d.Generation)
