@@ -121,20 +121,23 @@ func (m *Main) printPlanDifference(p *plan, r *preview.Report) error {
 		return err
 	}
 	out := bufio.NewWriter(m.Stdout)
-	print := &previewPrinter{out: out, colours: m.painter() != nil}
-	if err := print.plan(r); err != nil {
+	printer := &previewPrinter{out: out, colours: m.painter() != nil}
+	if err := printer.plan(p, r); err != nil {
 		return err
 	}
 	return out.Flush()
 }
 
 // plan prints what was read, what it lacks, and the difference.
-func (p *previewPrinter) plan(r *preview.Report) error {
+func (p *previewPrinter) plan(of *plan, r *preview.Report) error {
 	p.printf("\n")
 	p.begin(r)
 	for i := range r.Definitions {
-		for _, miss := range r.Definitions[i].Misses {
-			p.printf("  %s %s: %s\n", p.paint("33", "near miss"), printable(r.Definitions[i].Name), missWords(&miss))
+		d := &r.Definitions[i]
+		for _, miss := range d.Misses {
+			if of.change.New.Has(d.Name) { // what stays may have matched before
+				p.printf("  %s %s: %s\n", p.paint("33", "near miss"), printable(d.Name), missWords(&miss))
+			}
 		}
 	}
 	return p.difference(r.Difference)
