@@ -13,8 +13,11 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"traitstream/config"
 	"traitstream/kafka"
+	"traitstream/processor"
 	"traitstream/schemas"
+	"traitstream/trait"
 )
 
 // plannedWorld is one whose sources have lost the beginning of their history.
@@ -161,6 +164,12 @@ func TestPlanComesTrue(t *testing.T) {
 	file := w.file("new.yaml", plannedSettings+plannedAfter)
 	golden(t, "plan.txt", succeed(t, "apply", "-c", file, "--dry-run"))
 	golden(t, "plan.jsonl", succeed(t, "apply", "-c", file, "--dry-run", "--format", "json"))
+	page, all := readFile(t, "../../docs/definitions.md"), object(t, readFile(t, "testdata/plan.jsonl"))
+	for field := range all {
+		if !strings.Contains(page, fmt.Sprintf("`%s`", field)) {
+			t.Errorf("docs/definitions.md does not tell of %s", field)
+		}
+	}
 	quick := succeed(t, "apply", "-c", file, "--dry-run", "--quick")
 	if full := readFile(t, "testdata/plan.txt"); !strings.HasPrefix(full, strings.TrimSuffix(quick, "preview tells how many users and traits that concerns.\n")) {
 		t.Errorf("without reading it is\n%s", quick)
@@ -264,4 +273,80 @@ func denied(r *kmsg.FetchRequest) *kmsg.FetchResponse {
 		resp.Topics = append(resp.Topics, topic)
 	}
 	return resp
+}
+
+// A file without traits stands for the default, and a plan says so; and a plan by which
+// no trait changes reads nothing.
+func TestPlansInWords(t *testing.T) {
+	w := newPlannedWorld(t, plannedBefore)
+	w.history()
+	none := w.file("none.yaml", plannedSettings)
+	got := succeed(t, "apply", "-c", none, "--dry-run", "--quick")
+	if want := "\n" + none + " names no traits: the default is one trait per flag, {split}, and no others\n"; !strings.Contains(got, want) {
+		t.Errorf("of no traits:\n%s\nwant\n%s", got, want)
+	}
+	if got := succeed(t, "apply", "-c", none, "--dry-run", "--quick", "--format", "json"); !strings.Contains(got, `"defaults":true`) || strings.Contains(got, `"preview"`) {
+		t.Errorf("of no traits: %s", got)
+	}
+	got = succeed(t, "apply", "-c", w.file("told.yaml", plannedSettings+strings.Replace(plannedBefore, "name: gone,", "name: gone, description: Told,", 1)), "--dry-run")
+	want := `against generation 0, which is in force:
+
+    kept     {split}
+    kept     kept_{split}
+    kept     gone  (another description; not computed anew)
+
+  gone  description: none → Told
+
+no trait changes by this
+`
+	if got != want {
+		t.Errorf("of a description:\n%s\nwant\n%s", got, want)
+	}
+	got = succeed(t, "apply", "-c", w.file("one.yaml", plannedSettings+"traits: [{name: \"{split}\", where: {split: [f, h]}}, {name: gone, where: {split: h}}]\n"), "--dry-run", "--quick")
+	if !strings.HasPrefix(got, "against generation 0, which is in force:\n\n  ~ changed  {split}\n    kept     gone\n  - removed  kept_{split}\n\n  {split}  where.environmentName: {exists: \"true\"} → none\n") {
+		t.Errorf("of one that changes:\n%s", got)
+	}
+}
+
+// A definition that may have fed the traits of one that goes is computed anew, and is
+// what it was nevertheless.
+func TestPlanOfOneThatFedAnother(t *testing.T) {
+	before, after := parsed(t, `traits: [{name: "{split}", where: {split: plan}}, {name: plan}]`), parsed(t, "traits: [{name: plan}]")
+	list, err := planOf(before.Traits, after.Traits, trait.NewChange(before.Set, after.Set))
+	if err != nil || len(list) != 2 || list[0].Change != "kept" || !list[0].Recomputed || !strings.Contains(list[0].remark(), "computed anew") ||
+		list[1].Change != "removed" {
+		t.Errorf("%+v, %v", list, err)
+	}
+}
+
+func parsed(t *testing.T, yaml string) *config.Config {
+	t.Helper()
+	cfg, err := config.Parse("test.yaml", []byte(yaml), func(string) (string, bool) { return "", false })
+	if err != nil {
+		t.Fatal(err)
+	}
+	return cfg
+}
+
+// A plan is not carried out when other definitions have come into force since.
+func TestPlanAgainstOthers(t *testing.T) {
+	w := newPlannedWorld(t, plannedBefore)
+	succeed(t, "run", "-c", w.config, "--until-caught-up")
+	cfg, err := config.Load(w.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := (&Main{}).openJobs(w.limit(), cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer a.close()
+	base := uint32(3)
+	_, err = a.jobs.Define(w.limit(), a.conn.options, processor.DefineRequest{Traits: cfg.Traits, Base: &base})
+	if err == nil || !strings.Contains(err.Error(), "generation 0 is in force by now, and no longer 3") {
+		t.Errorf("%v", err)
+	}
+	if got := succeed(t, "definitions", "history", "-c", w.config); strings.Count(got, "\n") != 2 {
+		t.Errorf("applied was\n%s", got)
+	}
 }

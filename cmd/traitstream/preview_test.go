@@ -209,6 +209,8 @@ func TestPreviewRefuses(t *testing.T) {
 		{[]string{"-c", w.config, "--users", "0"}, exitUsage, "--users"},
 		{[]string{"-c", w.config, "--memory", "0"}, exitUsage, "--memory"},
 		{[]string{"-c", w.config, "--since", "soon"}, exitUsage, "--since"},
+		{[]string{"-c", w.config, "--since", "2999-01-01"}, exitUsage, "--since 2999-01-01 lies in the future"},
+		{[]string{"-c", w.file("two.yaml", "traits: [{name: a}, {name: \"b_{split}\"}]\n"), "--trait", "c"}, exitFailed, "one of the file's definitions: a, b_{split}\n"},
 		{[]string{"-c", w.config, "all"}, exitUsage, "all"},
 		{[]string{"-c", filepath.Join(w.dir, "none.yaml")}, exitUsage, "none.yaml"},
 		{[]string{"-c", bad}, exitUsage, bad + ":2:17: name: unbalanced brace"},
