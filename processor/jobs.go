@@ -29,13 +29,15 @@ const (
 // what it has to report of them.
 type jobs struct {
 	mu      sync.Mutex
-	next    int64 // where to go on in the control topic
+	topic   string // the control topic's id, where brokers tell one
+	next    int64  // where to go on in it
 	reads   int   // of the control topic, whole
 	changes int   // of the jobs
 	known   map[string]*schemas.Job
 	reports map[shareKey]schemas.JobReport // that the control topic has
-	// generations are the definitions that the control topic has.
+	// generations are the definitions that the control topic has, or had.
 	generations map[uint32]*generation
+	lost        map[string]*kgo.Record // what a control topic had that was deleted, by key
 	ours        map[shareKey]schemas.JobReport // of tasks that are here
 }
 
@@ -52,16 +54,10 @@ type shareKey struct {
 }
 
 func newJobs() *jobs {
-	j := &jobs{ours: map[shareKey]schemas.JobReport{}}
-	j.forget()
-	return j
-}
-
-// forget is for a control topic that was created again.
-func (j *jobs) forget() {
-	j.next, j.known, j.reports = 0, map[string]*schemas.Job{}, map[shareKey]schemas.JobReport{}
-	j.generations = map[uint32]*generation{}
-	j.changes++
+	return &jobs{
+		known: map[string]*schemas.Job{}, reports: map[shareKey]schemas.JobReport{}, generations: map[uint32]*generation{},
+		ours: map[shareKey]schemas.JobReport{}, lost: map[string]*kgo.Record{},
+	}
 }
 
 // list returns the jobs, oldest first, with how often they have changed and been
@@ -99,6 +95,7 @@ func (j *jobs) take(r *kgo.Record) error {
 }
 
 func (j *jobs) takeNew(r *kgo.Record) error {
+	delete(j.lost, string(r.Key))
 	if r.Value == nil {
 		maps.DeleteFunc(j.known, func(_ string, job *schemas.Job) bool { return bytes.Equal(job.Key(), r.Key) })
 		maps.DeleteFunc(j.reports, func(_ shareKey, report schemas.JobReport) bool { return bytes.Equal(report.Key(), r.Key) })
@@ -165,6 +162,7 @@ func (p *Processor) lookAtJobs(ctx context.Context) error {
 	first := slices.Contains(numbers, 0) // whoever has that task does what is to be done once
 	if first {
 		records = append(records, p.o.jobs.outdated(control, time.Now())...)
+		records = append(records, p.o.jobs.toRetell()...)
 	}
 	if err := p.o.put(ctx, records...); err != nil {
 		return fmt.Errorf("reporting to %s: %w", control, err)
@@ -177,15 +175,17 @@ func (p *Processor) lookAtJobs(ctx context.Context) error {
 
 // readJobs takes what is new in the control topic.
 func (o *Options) readJobs(ctx context.Context) error {
+	id, err := o.idOf(ctx, o.Topics.Control.Name)
+	if err != nil {
+		return err
+	}
 	start, end, err := o.logRange(ctx, partition{o.Topics.Control.Name, 0})
 	if err != nil {
 		return err
 	}
 	j := o.jobs
 	j.mu.Lock()
-	if j.next > end {
-		j.forget()
-	}
+	j.follow(o, id, end)
 	from := max(j.next, start)
 	j.mu.Unlock()
 	if err := kafka.ReadPartition(ctx, o.Client, o.Topics.Control.Name, 0, from, end, j.take); err != nil {
