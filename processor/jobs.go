@@ -31,13 +31,13 @@ type jobs struct {
 	mu      sync.Mutex
 	topic   string // the control topic's id, where brokers tell one
 	next    int64  // where to go on in it
-	reads   int   // of the control topic, whole
-	changes int   // of the jobs
+	reads   int    // of the control topic, whole
+	changes int    // of the jobs
 	known   map[string]*schemas.Job
 	reports map[shareKey]schemas.JobReport // that the control topic has
 	// generations are the definitions that the control topic has, or had.
 	generations map[uint32]*generation
-	lost        map[string]*kgo.Record // what a control topic had that was deleted, by key
+	lost        map[string]*kgo.Record         // what a control topic had that was deleted, by key
 	ours        map[shareKey]schemas.JobReport // of tasks that are here
 }
 

@@ -49,7 +49,7 @@ func (j *jobs) follow(o *Options, id string, end int64) {
 	j.topic, j.next, j.reports = id, 0, map[shareKey]schemas.JobReport{}
 	j.changes++
 	o.Client.PurgeTopicsFromProducing(o.Topics.Control.Name) // it would not take to the new id by itself
-	if o.Log != nil { // a command tells what it finds
+	if o.Log != nil {                                        // a command tells what it finds
 		o.Log.Warn("the control topic was deleted and created again; what is known of definitions and jobs is written to it anew",
 			"topic", o.Topics.Control.Name)
 	}

@@ -99,7 +99,7 @@ func TestRecover(t *testing.T) {
 				}
 				b.bury(p)
 				b.recover(variants[1])
-				p = b.start(p.dir, nil)
+				b.start(p.dir, nil)
 				in.put(50)
 				b.caughtUp(b.t.Context())
 				b.define(variants[4], 0)
