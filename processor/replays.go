@@ -178,7 +178,7 @@ func (r *replays) take(job *schemas.Job, t *task, ranges []schemas.JobRange) {
 		return
 	}
 	s := &share{job: job, task: t, wanted: selectionOf(job), ranges: ranges}
-	if kept, ok := r.kept[key]; ok && len(kept.Next) == len(s.ranges) {
+	if kept, ok := r.kept[key]; ok && (kept.Done || len(kept.Next) == len(s.ranges)) {
 		s.progress = kept
 		s.progress.Next = slices.Clone(kept.Next)
 	} else {

@@ -71,6 +71,9 @@ func (s *share) report() schemas.JobReport {
 	for _, of := range s.ranges {
 		r.Total += of.To - of.From
 	}
+	if s.job.Emit == schemas.EmitDefine && s.progress.Done { // what it had to read is not kept any more
+		r.Total = s.progress.Read
+	}
 	return r
 }
 
