@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -462,4 +463,43 @@ func TestReplayedElsewhereInTheInbox(t *testing.T) {
 		}
 		b.settle()
 	})
+}
+
+// A job that live impressions leave no room for says so, and since when.
+func TestReplayTellsThatItWaits(t *testing.T) {
+	inBubble(t, bubbleYAML, nil, func(b *bubble) {
+		p := b.start(b.t.TempDir(), nil)
+		in := newInput(b, 1)
+		in.put(500)
+		b.caughtUp(b.t.Context())
+		b.overloads(p, time.Second)
+		job := b.replayed(ReplayRequest{Emit: schemas.EmitChanges})
+		began := time.Now()
+		waits := func() bool {
+			return slices.ContainsFunc(b.job(job.ID).Reports, func(r schemas.JobReport) bool { return r.Waits > 0 })
+		}
+		for !waits() {
+			in.put(10)
+			b.overloads(p, time.Second)
+			if time.Since(began) > time.Minute {
+				b.t.Fatalf("the job tells %+v", b.job(job.ID).Reports)
+			}
+		}
+		if waited := testutil.ToFloat64(p.o.Metrics.waited); waited < longWait.Seconds() {
+			b.t.Errorf("it has waited %v s", waited)
+		}
+		b.jobEnds(job.ID)
+		if waits() {
+			b.t.Errorf("a job that is done waits: %+v", b.job(job.ID).Reports)
+		}
+	})
+}
+
+// overloads has all tasks be behind for some time, whatever is measured meanwhile.
+func (b *bubble) overloads(p *process, long time.Duration) {
+	for began := time.Now(); time.Since(began) < long; b.pass(time.Millisecond) {
+		for task := range b.topics.Tasks {
+			p.behind(task, 1_000_000, began.Add(-time.Hour))
+		}
+	}
 }

@@ -27,6 +27,7 @@ type share struct {
 	switched bool      // under EmitDefine, the definitions are in force
 	stored   bool      // under EmitAll, what was waiting for the store is there
 	rests    time.Time // under EmitAll, until then
+	waits    int64     // since when live impressions leave no room, ms since 1970; 0: they do
 }
 
 // again says of a record that it was read for the share, if there is one.
@@ -66,7 +67,7 @@ func (s *share) reads() bool {
 func (s *share) report() schemas.JobReport {
 	r := schemas.JobReport{
 		ID: s.job.ID, Task: s.task.number, JobCounts: s.progress.JobCounts, Done: s.progress.Done,
-		Switched: s.switched, At: time.Now().UnixMilli(),
+		Switched: s.switched, Waits: s.waits, At: time.Now().UnixMilli(),
 	}
 	for _, of := range s.ranges {
 		r.Total += of.To - of.From

@@ -141,8 +141,11 @@ type JobReport struct {
 	Total int64 `json:"total"`
 	Done  bool  `json:"done"`
 	// Switched says, under EmitDefine, that the definitions are in force.
-	Switched bool  `json:"switched,omitempty"`
-	At       int64 `json:"at"` // ms since 1970
+	Switched bool `json:"switched,omitempty"`
+	// Waits is since when live impressions, which go first, leave no room for the job,
+	// ms since 1970; 0: they do.
+	Waits int64 `json:"waits,omitempty"`
+	At    int64 `json:"at"` // ms since 1970
 }
 
 // JobCounts are what a task has done for a job.

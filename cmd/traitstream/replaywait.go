@@ -145,7 +145,10 @@ func (w *jobWait) take(r jobReport, now time.Time) {
 	if r.State == schemas.JobPaused {
 		shown.doing = "paused "
 	}
-	if wait := left(r.Total-r.Read, perSecond(r.Read-w.first, now.Sub(w.began))); !w.began.IsZero() && wait >= 0 && r.Total > 0 {
+	if r.WaitsSince != nil {
+		shown.words += "  " + waitsFor(*r.WaitsSince)
+		shown.attributes = append(shown.attributes, "waits_since", *r.WaitsSince)
+	} else if wait := left(r.Total-r.Read, perSecond(r.Read-w.first, now.Sub(w.began))); !w.began.IsZero() && wait >= 0 && r.Total > 0 {
 		shown.words += "  " + humanWait(wait) + " left"
 		shown.attributes = append(shown.attributes, "left", humanWait(wait))
 	}
