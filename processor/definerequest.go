@@ -26,6 +26,10 @@ type DefineRequest struct {
 // ErrOverlap says that other definitions are on their way already.
 var ErrOverlap = errors.New("other definitions are on their way already: wait until they are in force, or cancel them")
 
+// ErrOvertaken says that another one has written definitions or jobs at the same time.
+var ErrOvertaken = errors.New("another command of this app, or a process, has written definitions or jobs meanwhile: " +
+	"look how they are (`traitstream definitions history`, `replay list`), and try again")
+
 // Generations returns the definitions that the control topic has, oldest first.
 func (j *Jobs) Generations(ctx context.Context) ([]schemas.Definitions, error) {
 	if err := j.o.readJobs(ctx); err != nil {
@@ -154,9 +158,9 @@ func (o *Options) transact(ctx context.Context, connect []kgo.Opt, decide func()
 	}
 	switch {
 	case errors.Is(err, kerr.ProducerFenced), errors.Is(err, kerr.InvalidProducerEpoch), errors.Is(err, kerr.InvalidProducerIDMapping):
-		return fmt.Errorf("%w: another apply of this app has begun meanwhile (`traitstream definitions history` tells)", err)
+		return fmt.Errorf("%w (%w)", ErrOvertaken, err)
 	case err != nil:
-		return fmt.Errorf("writing definitions down: %w", kafka.Explain(err))
+		return fmt.Errorf("writing definitions or jobs down: %w", kafka.Explain(err))
 	}
 	return nil
 }

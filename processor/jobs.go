@@ -278,15 +278,44 @@ func (p *Processor) endJobs(ctx context.Context) error {
 		if !closed {
 			continue
 		}
-		over := *job
-		over.State, over.Changed = schemas.JobDone, time.Now().UnixMilli()
-		if err := p.o.put(ctx, &kgo.Record{Topic: p.o.Topics.Control.Name, Key: over.Key(), Value: over.Value()}); err != nil {
+		over, err := p.o.changeJob(ctx, p.o.Connect, job.ID, func(job *schemas.Job) bool {
+			job.State = schemas.JobDone
+			return true
+		})
+		if err != nil {
 			return fmt.Errorf("ending replay job %s: %w", job.ID, err)
 		}
 		delete(p.closing, job.ID)
-		p.o.Log.Info("a replay is done", "job", job.ID)
+		p.o.Log.Info("a replay is over", "job", job.ID, "state", string(over.State))
 	}
 	return nil
+}
+
+// changeJob changes a job as it is by then, unless it is over, and returns what it has
+// come to. Two who change it do so one after the other: what is over stays over.
+func (o *Options) changeJob(ctx context.Context, connect []kgo.Opt, id string, change func(*schemas.Job) bool) (*schemas.Job, error) {
+	var job schemas.Job
+	err := o.transact(ctx, connect, func() ([]*kgo.Record, error) {
+		if err := o.readJobs(ctx); err != nil {
+			return nil, fmt.Errorf("reading %s: %w", o.Topics.Control.Name, kafka.Explain(err))
+		}
+		known := o.jobs.job(id)
+		if known == nil {
+			return nil, fmt.Errorf("the job is gone from %s", o.Topics.Control.Name)
+		}
+		if job = *known; job.State.Over() || !change(&job) {
+			return nil, nil
+		}
+		job.Changed = time.Now().UnixMilli()
+		return []*kgo.Record{{Topic: o.Topics.Control.Name, Key: job.Key(), Value: job.Value()}}, nil
+	})
+	return &job, err
+}
+
+func (j *jobs) job(id string) *schemas.Job {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.known[id]
 }
 
 // closed tells whether all that a job has forwarded is merged, and others have had

@@ -503,3 +503,39 @@ func (b *bubble) overloads(p *process, long time.Duration) {
 		}
 	}
 }
+
+// Of two who change a job at the same time one comes first, and what is over stays over.
+func TestJobIsChangedInTurn(t *testing.T) {
+	inBubble(t, bubbleYAML, nil, func(b *bubble) {
+		b.start(b.t.TempDir(), nil)
+		newInput(b, 1).put(100)
+		b.caughtUp(b.t.Context())
+		job := b.replayed(ReplayRequest{Emit: schemas.EmitChanges, Rate: 1})
+		b.pass(5 * time.Second)
+		set := func(state schemas.JobState) schemas.JobState {
+			now, err := NewJobs(b.client, b.cfg, b.topics).SetState(b.t.Context(), b.connect, job.ID, state)
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			return now.State
+		}
+		j := NewJobs(b.client, b.cfg, b.topics)
+		_, err := j.o.changeJob(b.t.Context(), b.connect, job.ID, func(job *schemas.Job) bool {
+			set(schemas.JobCancelled)
+			job.State = schemas.JobDone
+			return true
+		})
+		if !errors.Is(err, ErrOvertaken) || b.job(job.ID).Job.State != schemas.JobCancelled {
+			b.t.Errorf("%v, and the job is %s", err, b.job(job.ID).Job.State)
+		}
+		if now := set(schemas.JobPaused); now != schemas.JobCancelled {
+			b.t.Errorf("a job that was cancelled is %s", now)
+		}
+		done := b.replayed(ReplayRequest{Emit: schemas.EmitAll})
+		b.jobEnds(done.ID)
+		job = done
+		if now := set(schemas.JobCancelled); now != schemas.JobDone {
+			b.t.Errorf("a job that was done is %s", now)
+		}
+	})
+}
