@@ -261,9 +261,40 @@ func (j *jobs) finished(tasks int32) (all []*schemas.Job) {
 	return all
 }
 
+// failed are the running jobs that a task can't go on with, with the cause.
+func (j *jobs) failed() map[string]string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	all := map[string]string{}
+	for key, r := range j.reports {
+		if job := j.known[key.job]; r.Error != "" && job != nil && !job.State.Over() {
+			all[key.job] = r.Error
+		}
+	}
+	return all
+}
+
+// failJobs ends the jobs that can't go on.
+func (p *Processor) failJobs(ctx context.Context) error {
+	for id, cause := range p.o.jobs.failed() {
+		_, err := p.o.changeJob(ctx, p.o.Connect, id, func(job *schemas.Job) bool {
+			job.State, job.Error = schemas.JobFailed, cause
+			return true
+		})
+		if err != nil {
+			return fmt.Errorf("ending replay job %s: %w", id, err)
+		}
+		p.o.Log.Error("a replay has failed", "job", id, "cause", cause)
+	}
+	return nil
+}
+
 // endJobs ends the jobs of which all was read, and all that was forwarded is
-// merged.
+// merged, and those that can't go on.
 func (p *Processor) endJobs(ctx context.Context) error {
+	if err := p.failJobs(ctx); err != nil {
+		return err
+	}
 	for _, job := range p.o.jobs.finished(p.o.Topics.Tasks) {
 		if job.Emit == schemas.EmitDefine {
 			if err := p.goOver(ctx, job); err != nil {

@@ -218,6 +218,10 @@ func (w *worker) historyOf(ctx context.Context, number int32, records []*kgo.Rec
 	if err != nil {
 		return nil, fmt.Errorf("looking up how far group %s is: %w", w.o.Config.Group(), err)
 	}
+	ids, _, err := w.o.topicIDs(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var all []schemas.JobRange
 	for _, topic := range w.o.sources() {
 		for n, start := range starts[topic] {
@@ -229,7 +233,7 @@ func (w *worker) historyOf(ctx context.Context, number int32, records []*kgo.Rec
 				to = c.At // nobody has read on
 			}
 			if to > start.Offset {
-				all = append(all, schemas.JobRange{Topic: topic, Partition: n, From: start.Offset, To: to})
+				all = append(all, schemas.JobRange{Topic: topic, TopicID: ids[topic], Partition: n, From: start.Offset, To: to})
 			}
 		}
 	}

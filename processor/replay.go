@@ -133,6 +133,11 @@ func (w *worker) mergeHistory(h history) error {
 		s.halt() // another one reads it again
 		return nil
 	}
+	if h.failed != "" {
+		s.failed, s.changed, w.replays.touched = h.failed, true, true
+		s.halt()
+		return nil
+	}
 	w.in.replaying = s
 	err := w.process(h.records)
 	w.in.replaying = nil

@@ -3,6 +3,7 @@ package processor
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -536,6 +537,73 @@ func TestJobIsChangedInTurn(t *testing.T) {
 		job = done
 		if now := set(schemas.JobCancelled); now != schemas.JobDone {
 			b.t.Errorf("a job that was done is %s", now)
+		}
+	})
+}
+
+// A job whose source is deleted has failed, and does not read what is there under its
+// name later.
+func TestReplayOfASourceThatIsGone(t *testing.T) {
+	for _, again := range []bool{false, true} {
+		t.Run(fmt.Sprint("created again: ", again), func(t *testing.T) {
+			inBubble(t, bubbleYAML, map[string]int32{"former": 3}, func(b *bubble) {
+				b.start(b.t.TempDir(), nil)
+				newInput(b, 1).put(100)
+				b.caughtUp(b.t.Context())
+				adm := kadm.NewClient(b.client)
+				topics, err := adm.ListTopics(b.t.Context(), "former")
+				if err != nil {
+					b.t.Fatal(err)
+				}
+				job := b.replayed(ReplayRequest{Emit: schemas.EmitChanges})
+				b.jobEnds(job.ID)
+				job.ID, job.Ranges = "former", nil
+				for n := range int32(3) {
+					job.Ranges = append(job.Ranges, schemas.JobRange{Topic: "former", TopicID: topics["former"].ID.String(), Partition: n, To: 10})
+				}
+				if _, err := adm.DeleteTopic(b.t.Context(), "former"); err != nil {
+					b.t.Fatal(err)
+				}
+				if again {
+					b.createAgain("former")
+				}
+				b.putJob(job, schemas.JobRunning)
+				sum := b.jobEnds(job.ID)
+				over := b.job(job.ID)
+				if over.Job.State != schemas.JobFailed || !strings.Contains(over.Job.Error, "former, partition") || sum.Read > 0 {
+					b.t.Errorf("the job is %s: %q, and has done %+v", over.Job.State, over.Job.Error, sum)
+				}
+				b.settle()
+				b.check(b.dirs...)
+			})
+		})
+	}
+}
+
+// createAgain creates a topic of three partitions, of which each has ten impressions.
+func (b *bubble) createAgain(topic string) {
+	b.t.Helper()
+	if _, err := kadm.NewClient(b.client).CreateTopic(b.t.Context(), 3, 1, nil, topic); err != nil {
+		b.t.Fatal(err)
+	}
+	for i := range 30 {
+		r := b.webhook(fmt.Sprint("new", i), "f", "on", 0)
+		r.Topic, r.Partition = topic, int32(i%3)
+		b.put(r)
+	}
+}
+
+// What definitions are computed from is what there is: of a source that is gone, nothing.
+func TestHistoryIsGoneWithItsSource(t *testing.T) {
+	inBubble(t, bubbleYAML, nil, func(b *bubble) {
+		ready := make(chan history, 1)
+		h := &historian{
+			o: &Options{Client: b.client, Log: slog.New(slog.DiscardHandler)}, defines: true, limit: 1, to: ready, wake: func() {},
+			ranges: []schemas.JobRange{{Topic: "former", To: 10}}, from: []int64{3}, ctx: b.t.Context(),
+		}
+		h.run()
+		if got := <-ready; got.next != 10 || got.gone != 7 || got.failed != "" {
+			b.t.Errorf("handed over is %+v", got)
 		}
 	})
 }

@@ -145,8 +145,16 @@ func (m *Main) printJob(s *processor.JobStatus) error {
 		rows.add(row...)
 	}
 	rows.add("so far", r.counts())
-	if err := rows.print(m.Stdout); err != nil || len(s.Reports) == 0 {
+	if err := rows.print(m.Stdout); err != nil {
 		return err
+	}
+	if r.Error != "" {
+		if _, err := fmt.Fprintf(m.Stdout, "\nit has failed: %s\n", r.Error); err != nil {
+			return err
+		}
+	}
+	if len(s.Reports) == 0 {
+		return nil
 	}
 	if _, err := fmt.Fprintln(m.Stdout); err != nil {
 		return err

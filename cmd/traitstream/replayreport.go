@@ -31,6 +31,7 @@ type jobReport struct {
 	SecondsLeft *float64 `json:"seconds_left"` // null: not known, or nothing is under way
 	// WaitsSince is since when live impressions leave a task no room for it, if they do not.
 	WaitsSince *time.Time `json:"waits_since,omitempty"`
+	Error      string     `json:"error,omitempty"` // why it has failed
 }
 
 func newJobReport(s *processor.JobStatus) jobReport {
@@ -38,7 +39,7 @@ func newJobReport(s *processor.JobStatus) jobReport {
 	r := jobReport{
 		Job: j.ID, State: j.State, Emit: j.Emit, Created: time.UnixMilli(j.Created).UTC(), Changed: time.UnixMilli(j.Changed).UTC(),
 		By: j.By, Reason: j.Reason, Users: append([]string{}, j.Users...), Splits: append([]string{}, j.Splits...),
-		Rate: j.Rate, Tasks: s.Tasks,
+		Rate: j.Rate, Tasks: s.Tasks, Error: j.Error,
 	}
 	if j.From > 0 {
 		r.From = timeOrNone(j.From)

@@ -76,6 +76,9 @@ func (m *Main) waitForJob(ctx context.Context, a *jobsApp, id string, timeout ti
 	if err := m.printOutcome(&w.now); err != nil {
 		return err
 	}
+	if w.now.State == schemas.JobFailed {
+		return fmt.Errorf("job %s has failed; what it has done stays: %s", id, w.now.Error)
+	}
 	if w.now.State == schemas.JobCancelled {
 		return fmt.Errorf("job %s was cancelled; what it has done stays", id)
 	}
