@@ -131,13 +131,13 @@ func (o *Options) controlRecords(d *schemas.Definitions, job *schemas.Job) []*kg
 // who begins after that shuts this one out, so what it finds still holds when it is written.
 func (o *Options) transact(ctx context.Context, connect []kgo.Opt, decide func() ([]*kgo.Record, error)) error {
 	cl, err := kgo.NewClient(append(slices.Clone(connect),
-		kgo.TransactionalID(o.Config.App+"-apply"), kgo.TransactionTimeout(transactionTimeout), kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
+		kgo.TransactionalID(o.commandID()), kgo.TransactionTimeout(transactionTimeout), kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
 	if err != nil {
 		return fmt.Errorf("setting up the Kafka client: %w", err)
 	}
 	defer cl.Close()
 	if _, _, err := cl.ProducerID(ctx); err != nil {
-		return fmt.Errorf("taking the transactional id %s-apply: %w", o.Config.App, kafka.Explain(err))
+		return fmt.Errorf("taking the transactional id %s: %w", o.commandID(), kafka.Explain(err))
 	}
 	records, err := decide()
 	if err != nil || len(records) == 0 {
