@@ -23,6 +23,18 @@ var errUnknownGeneration = errors.New("was that topic deleted? With the configur
 // ErrNothingLost says that there is nothing to recover.
 var ErrNothingLost = errors.New("nothing is to be recovered: the definitions of every task are there")
 
+// partitionsOf returns how many partitions a topic has.
+func (o *Options) partitionsOf(ctx context.Context, topic string) (int32, error) {
+	topics, err := kadm.NewClient(o.Client).ListTopics(ctx, topic)
+	if err == nil {
+		err = topics.Error()
+	}
+	if err != nil {
+		return 0, fmt.Errorf("looking up %s: %w", topic, err)
+	}
+	return int32(len(topics[topic].Partitions)), nil
+}
+
 // idOf returns the id of a topic, empty where the brokers tell none.
 func (o *Options) idOf(ctx context.Context, topic string) (string, error) {
 	topics, err := kadm.NewClient(o.Client).ListTopics(ctx, topic)
@@ -41,7 +53,11 @@ func (o *Options) idOf(ctx context.Context, topic string) (string, error) {
 // follow goes on with another control topic, where that was deleted and created again.
 // What is known of it and not over is to be told to the new one.
 func (j *jobs) follow(o *Options, id string, end int64) {
-	if j.next <= end && (j.topic == "" || id == "" || j.topic == id) {
+	another := j.next > end // where brokers tell no ids; with one, an end may be older than next
+	if j.topic != "" && id != "" {
+		another = j.topic != id
+	}
+	if !another {
 		j.topic = id
 		return
 	}
