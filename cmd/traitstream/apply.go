@@ -229,6 +229,11 @@ func progressOf(list []processor.JobStatus, generation uint32) (reading, bool) {
 			r.done += report.Read
 			r.total += report.Total
 		}
+		r.attributes = []any{"read", r.done, "of", r.total, "gone_over", s.Switched(), "tasks", s.Tasks}
+		if since := waitsSince(&s); since > 0 {
+			r.words += "  " + waitsFor(time.UnixMilli(since))
+			r.attributes = append(r.attributes, "waits_since", time.UnixMilli(since).UTC())
+		}
 		return r, len(s.Reports) == int(s.Tasks) && r.total > 0
 	}
 	return reading{}, false

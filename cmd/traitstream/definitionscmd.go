@@ -38,6 +38,7 @@ func (m *Main) definitionsCommand() *cobra.Command {
 			},
 		},
 		m.rollbackCommand(),
+		m.recoverCommand(),
 		&cobra.Command{
 			Use: "cancel GENERATION", Short: "Give definitions up that are being computed", Args: cobra.ExactArgs(1),
 			RunE: func(c *cobra.Command, args []string) error { return m.cancelDefinitions(c.Context(), args[0]) },
