@@ -220,13 +220,17 @@ func (w *worker) historyOf(ctx context.Context, number int32, records []*kgo.Rec
 	}
 	var all []schemas.JobRange
 	for _, topic := range w.o.sources() {
-		for n, start := range starts[topic] {
-			if n%w.o.Topics.Tasks != number || start.Err != nil {
+		for n, c := range committed[topic] {
+			to, known := w.standsAt(partition{topic, n}, records)
+			if !known {
+				to = c.At // nobody has read on
+			}
+			if n%w.o.Topics.Tasks != number || to <= 0 {
 				continue
 			}
-			to, known := w.standsAt(partition{topic, n}, records)
-			if c, ok := committed.Lookup(topic, n); ok && !known {
-				to = c.At // nobody has read on
+			start, err := listed(starts, partition{topic, n})
+			if err != nil { // without its history the new definitions would lack it for good
+				return nil, err
 			}
 			if to > start.Offset {
 				all = append(all, schemas.JobRange{Topic: topic, Partition: n, From: start.Offset, To: to})
