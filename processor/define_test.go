@@ -141,6 +141,9 @@ func randomDefinitions(t *testing.T, seed uint64) {
 		c.in.steady = r.IntN(2) == 0
 		b.replaceAtOnce = []int{0, 1, 4}[r.IntN(3)]
 		b.defs = variants[0].oracle
+		if err := NewJobs(b.client, b.cfg, b.topics).Begin(b.t.Context()); err != nil {
+			b.t.Fatal(err)
+		}
 		s := newSubscriber(b)
 		for range 4 + c.IntN(10) {
 			c.in.put(1 + c.IntN(30))
@@ -160,6 +163,7 @@ func randomDefinitions(t *testing.T, seed uint64) {
 		c.in.put(10)
 		b.settle()
 		b.check(b.dirs...)
+		b.verify()
 		s.read()
 		s.check()
 	})

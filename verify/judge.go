@@ -3,7 +3,9 @@ package verify
 import (
 	"fmt"
 	"math"
+	"slices"
 
+	"traitstream/internal/oracle"
 	"traitstream/kafka"
 	"traitstream/schemas"
 	"traitstream/trait"
@@ -74,7 +76,7 @@ func (p *pass) excuse(key string, ev *evidence, rec *trait.Record) Reason {
 	from, known := p.cut.inputs[partition{e.Facts.Place.Topic, e.Facts.Place.Partition}]
 	_, configured := p.sources[e.Facts.Place.Topic]
 	switch {
-	case e.Sent && !p.defined(e.Facts.Definition):
+	case e.Sent && !p.defined(e):
 		return DefinitionGone
 	case e.Sent && !configured:
 		return SourceGone
@@ -90,13 +92,11 @@ func (p *pass) excuse(key string, ev *evidence, rec *trait.Record) Reason {
 	return ""
 }
 
-func (p *pass) defined(definition string) bool {
-	for _, d := range p.defs {
-		if d.Name == definition {
-			return true
-		}
-	}
-	return false
+// defined tells whether the definition of a change is one of those now, or of the
+// generation under which it was made: the trait has the same value by those now.
+func (p *pass) defined(e *trait.Emission) bool {
+	named := func(d oracle.Definition) bool { return d.Name == e.Facts.Definition }
+	return slices.ContainsFunc(p.defs, named) || slices.ContainsFunc(p.generations[e.Generation], named)
 }
 
 // lost tells whether retention has removed something of what the group has read.
@@ -168,7 +168,8 @@ func (p *pass) agrees(key string, ev *evidence, rec *trait.Record) bool {
 		return false
 	}
 	if !e.Sent { // taken away, and perhaps a none since, of which nothing is sent
-		return ev.sent.value == "" && (ev.sent.forGood || ev.away || p.shards[p.taskOf(key)].forgotten(p.o.Config.App, k, math.MinInt64))
+		// Other definitions forget what was removed under those before.
+		return ev.sent.value == "" && (p.o.Generation > 0 || ev.sent.forGood || ev.away || p.shards[p.taskOf(key)].forgotten(p.o.Config.App, k, math.MinInt64))
 	}
 	id := trait.ChangeID(p.o.Config.App, k, e)
 	if e.Value == nil {

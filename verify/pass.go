@@ -21,6 +21,8 @@ type pass struct {
 	shards  map[int32]*shard
 	refused map[oracle.Place]bool // of impressions whose change was too large
 
+	causes map[partition]map[int64]bool // of changes under other generations
+
 	checkpoints map[int32]state.Checkpoint // of the tasks that local state has
 
 	// Counted while reading.
