@@ -155,6 +155,9 @@ func randomDefinitions(t *testing.T, seed uint64) {
 				c.event()
 			}
 			c.pass()
+			if c.IntN(6) == 0 {
+				b.verifyMeanwhile()
+			}
 		}
 		c.calm()
 		b.inForce()
@@ -257,6 +260,27 @@ func TestDefineWithoutLeader(t *testing.T) {
 		b.inForce()
 		b.settle()
 		b.check(b.dirs...)
+	})
+}
+
+// A verification while tasks go over to other definitions says how many do, and takes
+// nothing for wrong that may be either.
+func TestVerifyWhileReplacing(t *testing.T) {
+	inBubble(t, bubbleYAML, map[string]int32{"b": 5}, func(b *bubble) {
+		b.replaceAtOnce = 1
+		b.start(t.TempDir(), nil)
+		newInput(b, 1).put(500)
+		b.caughtUp(b.t.Context())
+		b.define(variants[3], 0)
+		until(b.t, "a task goes over", func() bool {
+			b.pass(20 * time.Millisecond)
+			report, err := b.verifyWith(nil)
+			return err == nil && report.Replacing > 0
+		})
+		b.inForce()
+		if report, err := b.verifyWith(nil); err != nil || report.Replacing > 0 || len(report.Unverifiable) > 0 {
+			t.Errorf("verify tells %+v, %v", report, err)
+		}
 	})
 }
 

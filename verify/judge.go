@@ -14,10 +14,26 @@ import (
 // judge compares what the outputs say with what the sources say.
 func (p *pass) judge() {
 	for _, task := range p.tasks {
+		replacing := p.replacing(task)
+		if replacing {
+			p.tasksReplacing++
+		}
 		for key, ev := range p.shards[task].traits {
-			p.judgeTrait(key, ev)
+			switch {
+			case !replacing:
+				p.judgeTrait(key, ev)
+			case ev.fault != nil:
+				p.differ(key, *ev.fault)
+			}
 		}
 	}
+}
+
+// replacing tells whether a task goes over to other definitions than those of now, or
+// has: what it must say of a trait depends on whose turn it was.
+func (p *pass) replacing(task int32) bool {
+	d := p.shards[task].away.definitions
+	return d != nil && (d.Phase == schemas.Replacing || d.Generation != p.o.Generation)
 }
 
 func (p *pass) judgeTrait(key string, ev *evidence) {

@@ -29,6 +29,7 @@ type pass struct {
 	records, impressions, changes atomic.Int64
 
 	compared, inFlux, state, stateNewer int64
+	tasksReplacing                      int
 	unverifiable                        map[Reason]int64
 	notSent                             map[string]int64 // by job
 
