@@ -35,8 +35,9 @@ func newSubscriber(b *bubble) *subscriber {
 func (s *subscriber) read() {
 	s.b.t.Helper()
 	for range 100 {
-		now, all, err := time.Now(), map[int32][]*kgo.Record{}, error(nil)
-		if err = s.fetch(s.b.t.Context(), all); err == nil {
+		now, all := time.Now(), map[int32][]*kgo.Record{}
+		err := s.fetch(s.b.t.Context(), all)
+		if err == nil {
 			err = s.take(s.b.t.Context(), all)
 		}
 		if err == nil {
