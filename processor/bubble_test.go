@@ -32,6 +32,8 @@ type bubble struct {
 	dirs    []string            // of all processes that ever were
 	defs    []oracle.Definition // in force in the end; nil: those of bubbleYAML
 
+	replaceAtOnce int // keys that processes go through in one transaction; 0: as ever
+
 	mu    sync.Mutex
 	heard map[string]time.Time // when each member was last heard of
 }

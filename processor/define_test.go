@@ -10,12 +10,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
+	"github.com/twmb/franz-go/pkg/kmsg"
 
 	"traitstream/config"
 	"traitstream/internal/oracle"
 	"traitstream/kafka"
 	"traitstream/schemas"
+	"traitstream/trait"
 )
 
 // someDefinitions are definitions in words of both sides.
@@ -44,16 +47,21 @@ var variants = []someDefinitions{
 	{`[{name: "{split}", not_served: ignore}]`, []oracle.Definition{{Name: "{split}", Event: "get_treatment", Property: "treatment", NotServed: "ignore"}}},
 }
 
-// define begins to go over to other definitions; false where others are on their way.
-func (b *bubble) define(v someDefinitions, rate int64) (*schemas.Definitions, bool) {
+func (b *bubble) parsed(v someDefinitions) []trait.Definition {
 	b.t.Helper()
 	c, err := config.Parse("test.yaml", []byte("traits: "+v.yaml), func(string) (string, bool) { return "", false })
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	j := NewJobs(b.client, b.cfg, b.topics)
+	return c.Traits
+}
+
+// define begins to go over to other definitions; false where others are on their way.
+func (b *bubble) define(v someDefinitions, rate int64) (*schemas.Definitions, bool) {
+	b.t.Helper()
+	j, traits := NewJobs(b.client, b.cfg, b.topics), b.parsed(v)
 	for range 100 {
-		d, err := j.Define(b.t.Context(), b.connect, DefineRequest{Traits: c.Traits, Rate: rate})
+		d, err := j.Define(b.t.Context(), b.connect, DefineRequest{Traits: traits, Rate: rate})
 		if err == nil {
 			b.defs = v.oracle
 			return d, true
@@ -131,9 +139,15 @@ func randomDefinitions(t *testing.T, seed uint64) {
 		b.transactionVersion(1 + int16(seed%2))
 		c := &chaos{Rand: r, b: b, in: newInput(b, seed)}
 		c.in.steady = r.IntN(2) == 0
+		b.replaceAtOnce = []int{0, 1, 4}[r.IntN(3)]
 		b.defs = variants[0].oracle
+		if err := NewJobs(b.client, b.cfg, b.topics).Begin(b.t.Context()); err != nil {
+			b.t.Fatal(err)
+		}
+		s := newSubscriber(b)
 		for range 4 + c.IntN(10) {
 			c.in.put(1 + c.IntN(30))
+			s.read()
 			switch c.IntN(5) {
 			case 0, 1:
 				c.define()
@@ -141,27 +155,38 @@ func randomDefinitions(t *testing.T, seed uint64) {
 				c.event()
 			}
 			c.pass()
+			if c.IntN(6) == 0 {
+				b.verifyMeanwhile()
+			}
 		}
 		c.calm()
 		b.inForce()
+		all := b.generations()
+		b.defs = all[len(all)-1].oracle // who asked may have been told of a fault though it was done
 		c.in.put(10)
 		b.settle()
 		b.check(b.dirs...)
+		b.verify()
+		s.read()
+		s.check()
 	})
 }
 
 // define begins to go over to other definitions, or gives those up that are on their
 // way.
 func (c *chaos) define() {
-	before := c.b.defs
 	d, ok := c.b.define(variants[c.IntN(len(variants))], []int64{0, 0, 30}[c.IntN(3)])
+	if ok && c.IntN(3) == 0 { // some come while they take the place of those before
+		for range 40 {
+			c.in.put(1)
+			c.b.pass(100 * time.Millisecond)
+		}
+	}
 	if !ok || c.IntN(4) > 0 {
 		return
 	}
 	c.pass()
-	if NewJobs(c.b.client, c.b.cfg, c.b.topics).Undefine(c.b.t.Context(), c.b.connect, d.Generation) == nil {
-		c.b.defs = before
-	}
+	_ = NewJobs(c.b.client, c.b.cfg, c.b.topics).Undefine(c.b.t.Context(), c.b.connect, d.Generation) // it may be too late
 }
 
 // A task that comes to the last of the history and to the Switch in one poll has merged
@@ -205,6 +230,57 @@ func TestHistoryBeforeSwitch(t *testing.T) {
 		b.inForce()
 		b.settle()
 		b.check(b.dirs...)
+	})
+}
+
+// The history of a source is not left out where the broker has not told of it.
+func TestDefineWithoutLeader(t *testing.T) {
+	inBubble(t, bubbleYAML, map[string]int32{"b": 5}, func(b *bubble) {
+		in := newInput(b, 1)
+		b.start(t.TempDir(), nil)
+		in.put(300)
+		b.caughtUp(b.t.Context())
+		// It keeps for some seconds what it was told.
+		refused := once(b.cluster, kmsg.Metadata, func(r kmsg.Request) kmsg.Response {
+			req := r.(*kmsg.MetadataRequest)
+			if len(req.Topics) != 3 { // sources and inbox, whose lag is measured
+				return nil
+			}
+			resp := req.ResponseKind().(*kmsg.MetadataResponse)
+			for _, of := range req.Topics {
+				resp.Topics = append(resp.Topics, kmsg.MetadataResponseTopic{Topic: of.Topic, ErrorCode: kerr.LeaderNotAvailable.Code})
+			}
+			return resp
+		})
+		until(b.t, "it is refused", func() bool {
+			b.pass(100 * time.Millisecond)
+			return refused.Load() > 0
+		})
+		b.define(variants[1], 0)
+		b.inForce()
+		b.settle()
+		b.check(b.dirs...)
+	})
+}
+
+// A verification while tasks go over to other definitions says how many do, and takes
+// nothing for wrong that may be either.
+func TestVerifyWhileReplacing(t *testing.T) {
+	inBubble(t, bubbleYAML, map[string]int32{"b": 5}, func(b *bubble) {
+		b.replaceAtOnce = 1
+		b.start(t.TempDir(), nil)
+		newInput(b, 1).put(500)
+		b.caughtUp(b.t.Context())
+		b.define(variants[3], 0)
+		until(b.t, "a task goes over", func() bool {
+			b.pass(20 * time.Millisecond)
+			report, err := b.verifyWith(nil)
+			return err == nil && report.Replacing > 0
+		})
+		b.inForce()
+		if report, err := b.verifyWith(nil); err != nil || report.Replacing > 0 || len(report.Unverifiable) > 0 {
+			t.Errorf("verify tells %+v, %v", report, err)
+		}
 	})
 }
 

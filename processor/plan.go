@@ -228,21 +228,17 @@ func (w *worker) historyOf(ctx context.Context, number int32, records []*kgo.Rec
 		if slices.Contains(gone, topic) {
 			continue
 		}
-		parts, err := w.o.partitionsOf(ctx, topic)
-		if err != nil {
-			return nil, err
-		}
-		for n := range parts {
-			if n%w.o.Topics.Tasks != number {
+		for n, c := range committed[topic] {
+			to, known := w.standsAt(partition{topic, n}, records)
+			if !known {
+				to = c.At // nobody has read on
+			}
+			if n%w.o.Topics.Tasks != number || to <= 0 {
 				continue
 			}
-			start, err := kafka.Listed(starts, topic, n) // one that is not told is not one without history
-			if err != nil {
+			start, err := kafka.Listed(starts, topic, n)
+			if err != nil { // without its history the new definitions would lack it for good
 				return nil, err
-			}
-			to, known := w.standsAt(partition{topic, n}, records)
-			if c, ok := committed.Lookup(topic, n); ok && !known {
-				to = c.At // nobody has read on
 			}
 			if to > start.Offset {
 				all = append(all, schemas.JobRange{Topic: topic, TopicID: ids[topic], Partition: n, From: start.Offset, To: to})

@@ -34,6 +34,7 @@ func (b *bubble) start(dir string, setup func(*process)) *process {
 	}
 	w.client = p.client
 	p.member = w.member(dir)
+	p.o.replaceAtOnce = b.replaceAtOnce
 	if setup != nil {
 		setup(p)
 	}

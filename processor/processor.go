@@ -62,6 +62,9 @@ type Options struct {
 
 	// at, where a test has set it, hears of each boundary that a worker reaches.
 	at func(worker int, b boundary) error
+	// replaceAtOnce is how many of a task's keys are gone through in one transaction
+	// when its definitions are replaced; 0: replaceKeys.
+	replaceAtOnce int
 }
 
 // Processor is one process's share of the group.

@@ -23,18 +23,6 @@ var errUnknownGeneration = errors.New("was that topic deleted? With the configur
 // ErrNothingLost says that there is nothing to recover.
 var ErrNothingLost = errors.New("nothing is to be recovered: the definitions of every task are there")
 
-// partitionsOf returns how many partitions a topic has.
-func (o *Options) partitionsOf(ctx context.Context, topic string) (int32, error) {
-	topics, err := kadm.NewClient(o.Client).ListTopics(ctx, topic)
-	if err == nil {
-		err = topics.Error()
-	}
-	if err != nil {
-		return 0, fmt.Errorf("looking up %s: %w", topic, err)
-	}
-	return int32(len(topics[topic].Partitions)), nil
-}
-
 // idOf returns the id of a topic, empty where the brokers tell none.
 func (o *Options) idOf(ctx context.Context, topic string) (string, error) {
 	topics, err := kadm.NewClient(o.Client).ListTopics(ctx, topic)

@@ -8,11 +8,13 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"traitstream/config"
 	"traitstream/fleet"
 	"traitstream/impression"
 	"traitstream/internal/oracle"
 	"traitstream/kafka"
 	"traitstream/schemas"
+	"traitstream/state"
 	"traitstream/trait"
 	"traitstream/verify"
 )
@@ -128,11 +130,7 @@ func (b *bubble) verify() (report *verify.Report) {
 	for _, dir := range b.dirs {
 		s := b.store(dir)
 		var err error
-		report, err = verify.Run(b.t.Context(), verify.Options{Config: b.cfg, Topics: b.topics, Client: b.client, Store: s}, func(d verify.Difference) error {
-			b.t.Errorf("verify finds of %s %s: %s", d.User, d.Trait, d.Message)
-			return nil
-		})
-		if err != nil {
+		if report, err = b.verifyWith(s); err != nil {
 			b.t.Fatal(err)
 		}
 		if err := s.Close(); err != nil {
@@ -140,6 +138,39 @@ func (b *bubble) verify() (report *verify.Report) {
 		}
 	}
 	return report
+}
+
+// verifyMeanwhile is verify beside processes at work. Faults may meet it too.
+func (b *bubble) verifyMeanwhile() {
+	b.t.Helper()
+	for range 100 {
+		if _, err := b.verifyWith(nil); err == nil {
+			return
+		}
+		b.pass(time.Second)
+	}
+	b.t.Fatal("nothing can be verified")
+}
+
+// verifyWith verifies by the definitions in force.
+func (b *bubble) verifyWith(s *state.Store) (*verify.Report, error) {
+	b.t.Helper()
+	o := verify.Options{Config: b.cfg, Topics: b.topics, Client: b.client, Store: s}
+	all, err := NewJobs(b.client, b.cfg, b.topics).Generations(b.t.Context())
+	if err != nil {
+		return nil, err
+	}
+	if d, ok := InForce(all); ok {
+		c := *b.cfg
+		if c.Traits, c.Set, err = config.ParseDefinitions(d.Traits); err != nil {
+			b.t.Fatal(err)
+		}
+		o.Config, o.Generation = &c, d.Generation
+	}
+	return verify.Run(b.t.Context(), o, func(d verify.Difference) error {
+		b.t.Errorf("verify finds of %s %s: %s", d.User, d.Trait, d.Message)
+		return nil
+	})
 }
 
 // Whatever happens while users are forgotten and traits expire, what is left is

@@ -2,6 +2,7 @@ package processor
 
 import (
 	"bytes"
+	"cmp"
 	"slices"
 	"time"
 
@@ -10,7 +11,8 @@ import (
 	"traitstream/trait"
 )
 
-// replaceKeys is how many of a task's keys are gone through in one transaction.
+// replaceKeys is how many of a task's keys are gone through in one transaction, unless
+// a test has it do fewer.
 const replaceKeys = 1000
 
 // mergeShadow merges a sighting by definitions that are not in force yet: nothing is
@@ -159,7 +161,7 @@ func (w *worker) replaceSome(p *plan) error {
 		return nil
 	}
 	var keys [][]byte
-	n, most := 0, min(replaceKeys, w.limit) // fewer where brokers are slow
+	n, most := 0, min(cmp.Or(w.o.replaceAtOnce, replaceKeys), w.limit) // fewer where brokers are slow
 	behind, err := w.o.Store.Page(p.task.number, p.Behind, func(e state.Entry) bool {
 		if n++; p.concerns(e) {
 			keys = append(keys, slices.Clone(e.Key))

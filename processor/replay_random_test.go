@@ -39,6 +39,9 @@ func randomReplays(t *testing.T, seed uint64) {
 				c.event()
 			}
 			c.pass()
+			if c.IntN(4) == 0 {
+				b.verifyMeanwhile()
+			}
 		}
 		c.calm()
 		whole := c.IntN(2) == 0

@@ -108,29 +108,37 @@ func (b *bubble) expect(out *truth, times map[oracle.Place]int64) {
 		}
 		place := c.Source
 		place.Index = 0
-		key := trait.Key{Identity: impression.User, User: []byte(c.Key.User), Trait: []byte(c.Key.Trait)}
-		e := trait.Emission{
-			Sent: true, Value: orNil(c.Value), Previous: orNil(c.Previous), SeenAt: c.SeenAt, Version: c.FlagVersion,
-			Facts: trait.Facts{
-				Flag: []byte(c.Split), Environment: orNil(c.Environment), Label: orNil(c.Label), Definition: c.Definition,
-				Place: trait.Place{Topic: c.Source.Topic, Partition: c.Source.Partition, Offset: c.Source.Offset, Index: int32(c.Source.Index)},
-			},
-		}
-		if e.Value == nil {
-			e.Reason, e.Removes = "not_served", before[c.Key]
-		}
-		id := trait.ChangeID(b.cfg.App, key, &e)
+		r, id := changeRecord(b.cfg.App, c, before[c.Key], 0)
 		before[c.Key] = id
-		var value []byte
-		if e.Value != nil {
-			value = schemas.AppendValue(nil, key, &e, id)
-		}
-		r := &kgo.Record{
-			Key: schemas.AppendKey(nil, key), Value: value, Timestamp: time.UnixMilli(times[place]),
-			Headers: fleet.RecordHeaders(schemas.ChangeHeaders(b.cfg.App, &e, id)),
-		}
+		r.Timestamp = time.UnixMilli(times[place])
 		out.lines[string(r.Key)] = append(out.lines[string(r.Key)], line(r))
 	}
+}
+
+// changeRecord is the record of a change, but for its timestamp, and its id. Before is the
+// id of the change before.
+func changeRecord(app string, c oracle.Change, before [16]byte, generation uint32) (*kgo.Record, [16]byte) {
+	e := trait.Emission{
+		Sent: true, Value: orNil(c.Value), Previous: orNil(c.Previous), SeenAt: c.SeenAt, Version: c.FlagVersion, Generation: generation,
+		Facts: trait.Facts{
+			Flag: []byte(c.Split), Environment: orNil(c.Environment), Label: orNil(c.Label), Definition: c.Definition,
+			Place: trait.Place{Topic: c.Source.Topic, Partition: c.Source.Partition, Offset: c.Source.Offset, Index: int32(c.Source.Index)},
+		},
+	}
+	if e.Value == nil {
+		e.Reason, e.Removes = "not_served", before
+	}
+	return emissionRecord(app, c.Key, &e)
+}
+
+func emissionRecord(app string, of oracle.Key, e *trait.Emission) (*kgo.Record, [16]byte) {
+	key := trait.Key{Identity: impression.User, User: []byte(of.User), Trait: []byte(of.Trait)}
+	id := trait.ChangeID(app, key, e)
+	r := &kgo.Record{Key: schemas.AppendKey(nil, key), Headers: fleet.RecordHeaders(schemas.ChangeHeaders(app, e, id))}
+	if e.Value != nil {
+		r.Value = schemas.AppendValue(nil, key, e, id)
+	}
+	return r, id
 }
 
 func orNil(s string) []byte {

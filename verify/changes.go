@@ -116,8 +116,11 @@ func (p *pass) follow(ev *evidence, key trait.Key, r *kgo.Record, value []byte, 
 // hasID tells whether an id is that of a change, by the definitions in force or by
 // those of a generation before.
 func (p *pass) hasID(key trait.Key, e *trait.Emission, id [16]byte, ev *evidence) bool {
-	rec := ev.changelog()
-	for e.Generation = max(rec.Emitted.Generation, p.o.Generation); ; e.Generation-- {
+	rec, most := ev.changelog(), p.o.Generation
+	if d := p.shards[kafka.Partition(key.User, p.o.Topics.Tasks)].away.definitions; d != nil {
+		most = max(most, d.Generation, d.Next)
+	}
+	for e.Generation = max(rec.Emitted.Generation, most); ; e.Generation-- {
 		if trait.ChangeID(p.o.Config.App, key, e) == id {
 			return true
 		}

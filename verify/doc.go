@@ -24,6 +24,11 @@
 // fill in without sending it may stand in the changelog alone, until the next change
 // of its trait. What a job has sent again must be what was sent last.
 //
+// Under definitions that came later, the last change of a trait is held against those of
+// the generation under which it was made, and the order of changes no more than that each
+// goes on from the one before: the first of them sums up what was before. Of a task that
+// goes over to other definitions the sources are not compared, which the report says.
+//
 // What differs is looked at a second time, through a new cut, and is a
 // difference only if it differs again: compaction and retention may take away
 // what was about to be read.

@@ -218,6 +218,7 @@ func (ev *evidence) addFlux(r register, why Reason) {
 	}
 	rec := ev.changelog()
 	f.logged = f.logged || r.compare(registerIn(&rec)) == 0
+	ev.late = ev.late || f.logged // what is greater may not be in the changelog yet
 	if r.value == ev.sent.value && r.compare(f.sent) > 0 {
 		f.sent = r
 	}

@@ -3,7 +3,9 @@ package verify
 import (
 	"fmt"
 	"math"
+	"slices"
 
+	"traitstream/internal/oracle"
 	"traitstream/kafka"
 	"traitstream/schemas"
 	"traitstream/trait"
@@ -12,10 +14,26 @@ import (
 // judge compares what the outputs say with what the sources say.
 func (p *pass) judge() {
 	for _, task := range p.tasks {
+		replacing := p.replacing(task)
+		if replacing {
+			p.tasksReplacing++
+		}
 		for key, ev := range p.shards[task].traits {
-			p.judgeTrait(key, ev)
+			switch {
+			case !replacing:
+				p.judgeTrait(key, ev)
+			case ev.fault != nil:
+				p.differ(key, *ev.fault)
+			}
 		}
 	}
+}
+
+// replacing tells whether a task goes over to other definitions than those of now, or
+// has: what it must say of a trait depends on whose turn it was.
+func (p *pass) replacing(task int32) bool {
+	d := p.shards[task].away.definitions
+	return d != nil && (d.Phase == schemas.Replacing || d.Generation != p.o.Generation)
 }
 
 func (p *pass) judgeTrait(key string, ev *evidence) {
@@ -74,7 +92,7 @@ func (p *pass) excuse(key string, ev *evidence, rec *trait.Record) Reason {
 	from, known := p.cut.inputs[partition{e.Facts.Place.Topic, e.Facts.Place.Partition}]
 	_, configured := p.sources[e.Facts.Place.Topic]
 	switch {
-	case e.Sent && !p.defined(e.Facts.Definition):
+	case e.Sent && !p.defined(e):
 		return DefinitionGone
 	case e.Sent && !configured:
 		return SourceGone
@@ -90,13 +108,11 @@ func (p *pass) excuse(key string, ev *evidence, rec *trait.Record) Reason {
 	return ""
 }
 
-func (p *pass) defined(definition string) bool {
-	for _, d := range p.defs {
-		if d.Name == definition {
-			return true
-		}
-	}
-	return false
+// defined tells whether the definition of a change is one of those now, or of the
+// generation under which it was made: the trait has the same value by those now.
+func (p *pass) defined(e *trait.Emission) bool {
+	named := func(d oracle.Definition) bool { return d.Name == e.Facts.Definition }
+	return slices.ContainsFunc(p.defs, named) || slices.ContainsFunc(p.generations[e.Generation], named)
 }
 
 // lost tells whether retention has removed something of what the group has read.
@@ -168,7 +184,8 @@ func (p *pass) agrees(key string, ev *evidence, rec *trait.Record) bool {
 		return false
 	}
 	if !e.Sent { // taken away, and perhaps a none since, of which nothing is sent
-		return ev.sent.value == "" && (ev.sent.forGood || ev.away || p.shards[p.taskOf(key)].forgotten(p.o.Config.App, k, math.MinInt64))
+		// Other definitions forget what was removed under those before.
+		return ev.sent.value == "" && (p.o.Generation > 0 || ev.sent.forGood || ev.away || p.shards[p.taskOf(key)].forgotten(p.o.Config.App, k, math.MinInt64))
 	}
 	id := trait.ChangeID(p.o.Config.App, k, e)
 	if e.Value == nil {

@@ -21,12 +21,15 @@ type pass struct {
 	shards  map[int32]*shard
 	refused map[oracle.Place]bool // of impressions whose change was too large
 
+	causes map[partition]map[int64]bool // of changes under other generations
+
 	checkpoints map[int32]state.Checkpoint // of the tasks that local state has
 
 	// Counted while reading.
 	records, impressions, changes atomic.Int64
 
 	compared, inFlux, state, stateNewer int64
+	tasksReplacing                      int
 	unverifiable                        map[Reason]int64
 	notSent                             map[string]int64 // by job
 

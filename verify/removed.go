@@ -19,6 +19,8 @@ type takenAway struct {
 	markers map[schemas.MarkerKey]int64 // until when they refuse
 	clock   int64
 	locals  map[string]*local // all of these records, by key
+	// definitions are those that the task is computed by, where they ever changed.
+	definitions *schemas.TaskDefinitions
 }
 
 func newTakenAway() takenAway {
@@ -45,6 +47,9 @@ func (p *pass) taskRecord(r *kgo.Record) {
 			p.differRecord(at(r, WrongChangelog, fmt.Sprintf("the task's clock goes back from %d to %d", s.away.clock, ms)))
 		}
 		s.away.clock = ms
+	}
+	if d, err := schemas.DecodeTaskDefinitions(r.Value); err == nil && schemas.IsDefinitionsKey(r.Key) {
+		s.away.definitions = &d
 	}
 	l := s.away.locals[string(r.Key)]
 	if l == nil {

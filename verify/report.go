@@ -44,6 +44,10 @@ type Report struct {
 	StateNewer  int64 // and those of which the changelog holds a newer record alone
 	Differences int64
 	Settled     int64 // what differed at the first look alone
+	// Replacing counts tasks that go over to other definitions, or have while those are not
+	// in force yet. Of these the records alone are compared, and local state with the
+	// changelog; what the sources say is not.
+	Replacing int
 	// NotSent counts traits that are right in the state and were not sent, by the replay
 	// job that has filled them in and sends nothing.
 	NotSent map[string]int64
@@ -80,6 +84,7 @@ func (r *Report) add(p *pass) {
 	r.Traits += p.compared
 	r.Changes += p.changes.Load()
 	r.InFlux += p.inFlux
+	r.Replacing += p.tasksReplacing
 	r.State += p.state
 	r.StateNewer += p.stateNewer
 	for reason, n := range p.unverifiable {

@@ -62,6 +62,7 @@ func letterPlace(r *kgo.Record) oracle.Place {
 // readSources reads all that the group has processed.
 func (p *pass) readSources(ctx context.Context) error {
 	c := p.counter(StageSources)
+	p.findCauses()
 	var jobs []func(context.Context) error
 	for _, in := range p.cut.inputs {
 		var parts []func(context.Context) error
@@ -103,9 +104,11 @@ func (p *pass) record(in *input, r *kgo.Record) error {
 	if err != nil {
 		return err
 	}
-	all, elements := oracle.Look(p.sources[in.topic], p.defs, p.ahead, oracle.Record{
-		Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: timestamp, Value: value,
-	})
+	rec := oracle.Record{Topic: r.Topic, Partition: r.Partition, Offset: r.Offset, Timestamp: timestamp, Value: value}
+	if p.causes[in.partition][r.Offset] {
+		p.witnessBefore(rec)
+	}
+	all, elements := oracle.Look(p.sources[in.topic], p.defs, p.ahead, rec)
 	p.records.Add(1)
 	p.impressions.Add(int64(elements))
 	for _, s := range all {

@@ -58,6 +58,9 @@ func Run(ctx context.Context, o Options, found func(Difference) error) (*Report,
 	if v.former, err = v.formerSets(ctx); err != nil {
 		return nil, err
 	}
+	if v.generations, err = v.readGenerations(ctx); err != nil {
+		return nil, err
+	}
 	perPass, err := v.tasksPerPass(ctx)
 	if err != nil {
 		return nil, err
@@ -97,9 +100,11 @@ type verifier struct {
 	sources map[string]oracle.Source
 	defs    []oracle.Definition
 	former  []*trait.Set // by which traits may have expired
-	ahead   time.Duration
-	readers int
-	seed    maphash.Seed
+	// generations are the definitions of other generations, as far as they are known.
+	generations map[uint32][]oracle.Definition
+	ahead       time.Duration
+	readers     int
+	seed        maphash.Seed
 }
 
 // verify does a pass over some tasks.

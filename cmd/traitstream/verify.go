@@ -116,6 +116,10 @@ func (m *Main) verify(ctx context.Context, cfg *config.Config, o verifyOptions) 
 			return errors.Join(err, out.Flush())
 		}
 	}
+	if n := report.Replacing; n > 0 {
+		p.notes = append(p.notes, fmt.Sprintf("definitions are being replaced, %d of %d tasks: "+
+			"their records were checked and their traits not recomputed; verify again when `definitions list` says in force", n, topics.Tasks))
+	}
 	if err := errors.Join(p.report(report), out.Flush()); err != nil {
 		return err
 	}
