@@ -1,0 +1,37 @@
+package main
+
+import (
+	"strings"
+	"testing"
+)
+
+// Who mistypes a command or an option is told what there is, before anything is read or
+// connected to.
+func TestWrongUse(t *testing.T) {
+	for _, c := range []struct{ line, want string }{
+		{"aply", `unknown command "aply" for "traitstream": did you mean apply? (`},
+		{"Explian u t", `unknown command "Explian" for "traitstream": did you mean explain? (`},
+		{"replya start", `unknown command "replya" for "traitstream": did you mean replay? (`},
+		{"replay strat", `unknown command "strat" for "traitstream replay": did you mean start? (`},
+		{"definitions roll 0", `unknown command "roll" for "traitstream definitions": did you mean rollback? (`},
+		{"dlq reply", `unknown command "reply" for "traitstream dlq": did you mean replay? (`},
+		{"whatever", "unknown command \"whatever\" for \"traitstream\" (`traitstream --help` lists what there is)\n"},
+		{"delive", "unknown command \"delive\" for \"traitstream\" (`traitstream --help` lists what there is)\n"},
+		{"apply --yse", "unknown flag: --yse: did you mean --yes? (`traitstream apply --help` lists what there is)\n"},
+		{"replay start --form 1d", "unknown flag: --form: did you mean --format or --from? ("},
+		{"replay start --dry", "unknown flag: --dry: did you mean --dry-run? ("},
+		{"get u --at-rset", "unknown flag: --at-rset: did you mean --at-rest? ("},
+		{"verify -tsk 1", "unknown shorthand flag: 't' in -tsk: did you mean --task? ("},
+		{"apply --xy", "unknown flag: --xy ("},
+		{"preview new.yaml", "traitstream preview takes no arguments, but \"new.yaml\" is one: the configuration goes behind -c\n"},
+		{"replay start now", "traitstream replay start takes no arguments, but \"now\" is one\n"},
+		{"replay pause", "accepts 1 arg(s), received 0 (usage: traitstream replay pause JOB [flags])\n"},
+		{"explain u", "accepts 2 arg(s), received 1 (usage: traitstream explain USER TRAIT [flags])\n"},
+		{"definitions show 1 2", "(usage: traitstream definitions show [GENERATION] [flags])\n"},
+	} {
+		status, stdout, stderr := program(t, "", strings.Fields(c.line)...)
+		if status != exitUsage || stdout != "" || !strings.HasPrefix(stderr, "traitstream: ") || !strings.Contains(stderr, c.want) || strings.Count(stderr, "\n") != 1 {
+			t.Errorf("%s: status %d, output %q, errors %q", c.line, status, stdout, stderr)
+		}
+	}
+}
