@@ -36,6 +36,14 @@ func (o *applyOptions) flags(c *cobra.Command) {
 	f.DurationVar(&o.timeout, "timeout", 0, "give the definitions up that are not computed in time; 0: wait as long as it takes")
 }
 
+// check finds what can't be meant.
+func (o *applyOptions) check() error {
+	if o.timeout < 0 {
+		return usage("--timeout can't be less than nothing")
+	}
+	return nil
+}
+
 func (m *Main) applyCommand() *cobra.Command {
 	var o applyOptions
 	c := &cobra.Command{
@@ -48,6 +56,9 @@ func (m *Main) applyCommand() *cobra.Command {
 			"An interrupt stops watching, not the change: `definitions cancel` gives it up.",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := o.check(); err != nil {
+				return err
+			}
 			cfg, err := m.load()
 			if err != nil {
 				return err
@@ -78,9 +89,6 @@ func (m *Main) withJobs(ctx context.Context, cfg *config.Config, fn func(*connec
 
 // apply puts definitions in force.
 func (m *Main) apply(ctx context.Context, conn *connection, jobs *processor.Jobs, traits []trait.Definition, o applyOptions) error {
-	if o.timeout < 0 {
-		return usage("--timeout can't be less than nothing")
-	}
 	all, err := jobs.Generations(ctx)
 	if err != nil {
 		return err

@@ -34,13 +34,27 @@ func (m *Main) definitionsCommand() *cobra.Command {
 		&cobra.Command{
 			Use: "show [GENERATION]", Short: "Print definitions as the configuration has them; without a number those in force", Args: cobra.MaximumNArgs(1),
 			RunE: func(c *cobra.Command, args []string) error {
-				return m.definitions(c.Context(), func(all []schemas.Definitions) error { return m.showDefinitions(all, args) })
+				var number *uint32
+				if len(args) > 0 {
+					n, err := parseGeneration(args[0])
+					if err != nil {
+						return err
+					}
+					number = &n
+				}
+				return m.definitions(c.Context(), func(all []schemas.Definitions) error { return m.showDefinitions(all, number) })
 			},
 		},
 		m.rollbackCommand(),
 		&cobra.Command{
 			Use: "cancel GENERATION", Short: "Give definitions up that are being computed", Args: cobra.ExactArgs(1),
-			RunE: func(c *cobra.Command, args []string) error { return m.cancelDefinitions(c.Context(), args[0]) },
+			RunE: func(c *cobra.Command, args []string) error {
+				number, err := parseGeneration(args[0])
+				if err != nil {
+					return err
+				}
+				return m.cancelDefinitions(c.Context(), number)
+			},
 		})
 	return c
 }
@@ -50,6 +64,13 @@ func (m *Main) rollbackCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "rollback GENERATION", Short: "Put the definitions of an earlier generation in force again", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			number, err := parseGeneration(args[0])
+			if err == nil {
+				err = o.check()
+			}
+			if err != nil {
+				return err
+			}
 			cfg, err := m.load()
 			if err != nil {
 				return err
@@ -59,7 +80,7 @@ func (m *Main) rollbackCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				d, err := generationOf(all, args[0])
+				d, err := generationOf(all, number)
 				if err != nil {
 					return err
 				}
@@ -68,7 +89,7 @@ func (m *Main) rollbackCommand() *cobra.Command {
 					return fmt.Errorf("reading generation %d of the definitions: %w", d.Generation, err)
 				}
 				if o.reason == "" {
-					o.reason = "rollback to generation " + args[0]
+					o.reason = fmt.Sprintf("rollback to generation %d", number)
 				}
 				return m.apply(c.Context(), conn, jobs, traits, o)
 			})
@@ -96,18 +117,24 @@ func (m *Main) definitions(ctx context.Context, fn func([]schemas.Definitions) e
 	})
 }
 
-// generationOf finds a generation by its number.
-func generationOf(all []schemas.Definitions, text string) (schemas.Definitions, error) {
+// parseGeneration reads the number of a generation.
+func parseGeneration(text string) (uint32, error) {
 	number, err := strconv.ParseUint(text, 10, 32)
 	if err != nil {
-		return schemas.Definitions{}, usage("%q is not the number of a generation", text)
+		return 0, usage("%q is not the number of a generation; `traitstream definitions history` lists them", text)
 	}
+	return uint32(number), nil
+}
+
+// generationOf finds a generation, of which there is at least one, by its number.
+func generationOf(all []schemas.Definitions, number uint32) (schemas.Definitions, error) {
 	for _, d := range all {
-		if d.Generation == uint32(number) {
+		if d.Generation == number {
 			return d, nil
 		}
 	}
-	return schemas.Definitions{}, fmt.Errorf("there is no generation %d; the last one is %d (definitions history lists them)", number, all[len(all)-1].Generation)
+	return schemas.Definitions{}, fmt.Errorf("there is no generation %d; the last one is %d (`traitstream definitions history` lists them)",
+		number, all[len(all)-1].Generation)
 }
 
 // listDefinitions prints those in force.
@@ -172,12 +199,13 @@ func (m *Main) definitionsHistory(all []schemas.Definitions) error {
 	return t.print(m.Stdout)
 }
 
-// showDefinitions prints a generation as the configuration has it.
-func (m *Main) showDefinitions(all []schemas.Definitions, args []string) error {
+// showDefinitions prints a generation, by default the one in force, as the configuration
+// has it.
+func (m *Main) showDefinitions(all []schemas.Definitions, number *uint32) error {
 	d, ok := processor.InForce(all)
-	if len(args) > 0 {
+	if number != nil {
 		var err error
-		if d, err = generationOf(all, args[0]); err != nil {
+		if d, err = generationOf(all, *number); err != nil {
 			return err
 		}
 	} else if !ok {
@@ -199,7 +227,7 @@ func (m *Main) showDefinitions(all []schemas.Definitions, args []string) error {
 }
 
 // cancelDefinitions gives a generation up.
-func (m *Main) cancelDefinitions(ctx context.Context, text string) error {
+func (m *Main) cancelDefinitions(ctx context.Context, number uint32) error {
 	cfg, err := m.load()
 	if err != nil {
 		return err
@@ -209,7 +237,7 @@ func (m *Main) cancelDefinitions(ctx context.Context, text string) error {
 		if err != nil {
 			return err
 		}
-		d, err := generationOf(all, text)
+		d, err := generationOf(all, number)
 		if err != nil {
 			return err
 		}

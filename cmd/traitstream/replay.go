@@ -129,12 +129,12 @@ func (m *Main) warnOfNobody(ctx context.Context, conn *connection, group string)
 
 // withJob does something with a job that an argument names.
 func (m *Main) withJob(ctx context.Context, id string, do func(*jobsApp, *processor.JobStatus) error) error {
+	if id == "" {
+		return usage("the id of the job is empty; `traitstream replay list` tells which there are")
+	}
 	cfg, err := m.load()
 	if err != nil {
 		return err
-	}
-	if id == "" {
-		return usage("the id of the job is empty; `replay list` tells which there are")
 	}
 	a, err := m.openJobs(ctx, cfg)
 	if err != nil {

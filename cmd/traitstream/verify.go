@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 
 	"github.com/spf13/cobra"
@@ -47,6 +48,9 @@ func (m *Main) verifyCommand() *cobra.Command {
 			cfg, err := m.load()
 			if err != nil {
 				return err
+			}
+			if slices.ContainsFunc(o.tasks, func(task int32) bool { return task < 0 }) {
+				return usage("--task is a number from 0, or several by comma")
 			}
 			if o.memory < 1 || o.memory > 1<<20 {
 				return usage("--memory is a number of MiB from 1 to %d, not %d", 1<<20, o.memory)

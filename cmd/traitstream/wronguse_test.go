@@ -35,3 +35,43 @@ func TestWrongUse(t *testing.T) {
 		}
 	}
 }
+
+// What can't be meant is told though no broker answers.
+func TestWrongUseWithoutBroker(t *testing.T) {
+	nowhere := write(t, t.TempDir(), "c.yaml", "kafka: {brokers: [127.0.0.1:1]}\n")
+	for _, c := range []struct {
+		args []string
+		want string
+	}{
+		{[]string{"definitions", "show", "x"}, `"x" is not the number of a generation`},
+		{[]string{"definitions", "show", "-1"}, "-1"},
+		{[]string{"definitions", "show", "4294967296"}, "not the number of a generation"},
+		{[]string{"definitions", "cancel", "last"}, "not the number of a generation"},
+		{[]string{"definitions", "rollback", "0.5", "--yes"}, "not the number of a generation"},
+		{[]string{"definitions", "rollback", "0", "--yes", "--timeout", "-1s"}, "--timeout"},
+		{[]string{"apply", "--timeout", "-1s"}, "--timeout"},
+		{[]string{"apply", "--rate", "fast"}, "a number of records a second from 1"},
+		{[]string{"replay", "start", "--rate", "x"}, "a number of records a second from 1"},
+		{[]string{"replay", "start", "--from", "soon"}, "--from"},
+		{[]string{"replay", "start", "--from", "1d", "--to", "2d"}, "not before"},
+		{[]string{"replay", "start", "--from-offset", "impressions/0"}, "TOPIC/PARTITION/OFFSET"},
+		{[]string{"replay", "start", "--emit", "some"}, "changes, all or none"},
+		{[]string{"replay", "show", ""}, "the id of the job is empty"},
+		{[]string{"replay", "wait", "x", "--timeout", "0s"}, "--timeout"},
+		{[]string{"preview", "--since", "yesterday"}, "--since"},
+		{[]string{"preview", "--sample", "-1"}, "--sample"},
+		{[]string{"verify", "--task", "-1"}, "--task"},
+		{[]string{"verify", "--task", "all"}, "--task"},
+		{[]string{"get", ""}, "user"},
+		{[]string{"get", "u", "--ask", "here"}, "host:port"},
+		{[]string{"explain", "u", ""}, "a trait's name"},
+		{[]string{"forget", "u", "--yes", "--timeout", "0s"}, "--timeout"},
+		{[]string{"dlq", "show", "first"}, "first"},
+		{[]string{"dlq", "replay", "--limit", "0"}, "--limit"},
+	} {
+		status, stdout, stderr := program(t, "", append(c.args, "-c", nowhere)...)
+		if status != exitUsage || stdout != "" || !strings.Contains(stderr, c.want) || strings.Contains(stderr, "127.0.0.1:1") {
+			t.Errorf("%v: status %d, output %q, errors %q", c.args, status, stdout, stderr)
+		}
+	}
+}
