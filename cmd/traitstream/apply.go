@@ -20,7 +20,7 @@ import (
 )
 
 type applyOptions struct {
-	yes     bool
+	consent consent
 	rate    recordRate
 	reason  string
 	timeout time.Duration
@@ -29,7 +29,7 @@ type applyOptions struct {
 
 func (o *applyOptions) flags(c *cobra.Command) {
 	f := c.Flags()
-	f.BoolVar(&o.yes, "yes", false, "do not ask")
+	o.consent.flag(c)
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan and do nothing")
 	f.Var(&o.rate, "rate", "read so many records of history a second at most, such as 500/s (default as many as live impressions leave room for)")
 	f.StringVar(&o.reason, "reason", "", "`TEXT` that is kept with the definitions")
@@ -117,7 +117,7 @@ func (m *Main) apply(ctx context.Context, conn *connection, jobs *processor.Jobs
 	if err := m.printPlan(current, planOf(before, traits), true); err != nil || o.dryRun {
 		return err
 	}
-	if err := m.ask(ctx, "Put them in force?", o.yes); err != nil {
+	if err := m.ask(ctx, "Put them in force?", o.consent); err != nil {
 		return err
 	}
 	d, err := jobs.Define(ctx, conn.options, processor.DefineRequest{Traits: traits, Rate: int64(o.rate), Reason: o.reason, By: whoami()})

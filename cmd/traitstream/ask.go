@@ -7,15 +7,35 @@ import (
 	"fmt"
 	"io"
 	"strings"
+
+	"github.com/spf13/cobra"
 )
+
+// consent is that of the user to what a command is about to do. On a terminal they are
+// asked; --yes gives it beforehand.
+type consent struct {
+	yes bool
+	// harmless is what takes no trait from anybody: where nobody can be asked it is done
+	// without --yes, so that a script of before goes on.
+	harmless bool
+}
+
+func (o *consent) flag(c *cobra.Command) {
+	text := "do not ask; needed where nobody can be asked"
+	if o.harmless {
+		text = "do not ask"
+	}
+	c.Flags().BoolVar(&o.yes, "yes", false, text)
+}
 
 // ask asks whether something is meant, unless that was said before. It is an error
 // where nobody can be asked, and where the answer is no.
-func (m *Main) ask(ctx context.Context, question string, yes bool) error {
-	if yes {
+func (m *Main) ask(ctx context.Context, question string, o consent) error {
+	somebody := isTerminal(m.Stdin) && isTerminal(m.Stderr)
+	switch {
+	case o.yes, o.harmless && !somebody:
 		return nil
-	}
-	if !isTerminal(m.Stdin) || !isTerminal(m.Stderr) {
+	case !somebody:
 		return usage("nobody can be asked whether this is meant: say --yes")
 	}
 	fmt.Fprintf(m.Stderr, "%s [y/N] ", question)
