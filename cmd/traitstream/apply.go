@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -279,7 +280,8 @@ func (m *Main) lookAtDefinitions(ctx context.Context, jobs *processor.Jobs, gene
 	if err != nil {
 		return "", err
 	}
-	if r, ok := progressOf(list, generation); ok {
+	if i := slices.IndexFunc(list, func(s processor.JobStatus) bool { return computes(&s.Job, generation) }); i >= 0 {
+		r := progressOf(&list[i])
 		now.Store(&r)
 	}
 	for _, d := range all {
@@ -288,22 +290,6 @@ func (m *Main) lookAtDefinitions(ctx context.Context, jobs *processor.Jobs, gene
 		}
 	}
 	return "", fmt.Errorf("generation %d is not in the control topic any more", generation)
-}
-
-// progressOf tells how far a generation is; false where not all tasks have begun.
-func progressOf(list []processor.JobStatus, generation uint32) (reading, bool) {
-	for _, s := range list {
-		if s.Job.Emit != schemas.EmitDefine || s.Job.Generation != generation {
-			continue
-		}
-		r := reading{words: fmt.Sprintf("%d of %d tasks have gone over", s.Switched(), s.Tasks)}
-		for _, report := range s.Reports {
-			r.done += report.Read
-			r.total += report.Total
-		}
-		return r, len(s.Reports) == int(s.Tasks) && r.total > 0
-	}
-	return reading{}, false
 }
 
 // whoami tells who gives a command.

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -25,9 +26,9 @@ func newTerminal(t *testing.T) *terminal {
 	}
 	number := 0
 	control := func(fd uintptr) {
-		if err = unix.IoctlSetPointerInt(int(fd), unix.TIOCSPTLCK, 0); err == nil {
-			number, err = unix.IoctlGetInt(int(fd), unix.TIOCGPTN)
-		}
+		number, err = unix.IoctlGetInt(int(fd), unix.TIOCGPTN)
+		err = errors.Join(err, unix.IoctlSetPointerInt(int(fd), unix.TIOCSPTLCK, 0),
+			unix.IoctlSetWinsize(int(fd), unix.TIOCSWINSZ, &unix.Winsize{Row: 25, Col: 100}))
 	}
 	raw, connErr := user.SyscallConn()
 	if connErr != nil {
