@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"traitstream/config"
+	"traitstream/fleet"
 	"traitstream/kafka"
 	"traitstream/processor"
 	"traitstream/state"
@@ -96,7 +97,7 @@ func (w *world) run() {
 	store, err := state.Open(state.Options{Dir: w.dir, App: w.cfg.App, ClusterID: "test", CacheBytes: 8 << 20})
 	noError(w.t, err)
 	p := processor.New(processor.Options{
-		Config: w.cfg, Traits: w.cfg.Set, Topics: w.topics, Store: store, Client: w.client, Connect: w.connect,
+		Fleet: fleet.Fleet{Client: w.client, Config: w.cfg, Topics: w.topics}, Traits: w.cfg.Set, Store: store, Connect: w.connect,
 		Metrics: processor.NewMetrics(prometheus.NewRegistry()), Log: slog.New(slog.DiscardHandler), Instance: instance, Leave: true,
 	})
 	ctx, stop := context.WithCancel(w.limit())

@@ -52,3 +52,22 @@ func TestAbortedInput(t *testing.T) {
 		t.Errorf("the dead letters are %v, want the committed one", texts)
 	}
 }
+
+// inTransaction produces a record to a partition of s in a transaction.
+func (w *world) inTransaction(how kgo.TransactionEndTry, partition int32, at time.Time) {
+	w.t.Helper()
+	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.TransactionalID("other"), kgo.RecordPartitioner(kgo.ManualPartitioner())}, w.connect...)...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	defer cl.Close()
+	if err := cl.BeginTransaction(); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := cl.ProduceSync(w.t.Context(), &kgo.Record{Topic: "s", Partition: partition, Value: []byte("{}"), Timestamp: at}).FirstErr(); err != nil {
+		w.t.Fatal(err)
+	}
+	if err := cl.EndTransaction(w.t.Context(), how); err != nil {
+		w.t.Fatal(err)
+	}
+}

@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"traitstream/fleet"
 	"traitstream/internal/oracle"
 	"traitstream/kafka"
 	"traitstream/schemas"
@@ -167,13 +168,13 @@ func (b *bubble) group() string {
 
 func (b *bubble) inboxIsEmpty() bool {
 	b.t.Helper()
-	o := Options{Client: b.client, Topics: &kafka.Topics{Changelog: b.topics.Inbox}}
+	o := Options{Fleet: fleet.Fleet{Client: b.client, Topics: &kafka.Topics{Changelog: b.topics.Inbox}}}
 	for p := range b.topics.Tasks {
 		start, end, err := o.changelogRange(b.t.Context(), p)
 		if err != nil {
 			b.t.Fatal(err)
 		}
-		first, err := o.firstRecord(b.t.Context(), b.topics.Inbox.Name, p, start, end)
+		first, err := o.FirstRecord(b.t.Context(), b.topics.Inbox.Name, p, start, end)
 		var moved *kafka.OutOfRangeError // emptied a moment ago
 		if err != nil && !errors.As(err, &moved) {
 			b.t.Fatal(err)

@@ -12,12 +12,12 @@ func TestCaughtUpWithAnotherTopic(t *testing.T) {
 	w := newWorld(t, "", 1)
 	w.put(w.webhook("u", "f", "on", 0))
 	w.commit(partition{"impressions", 0}, 5, schemas.OffsetNote{Owner: "x", Topic: "other"}.String())
-	o := &Options{Client: w.client, Config: w.cfg, Topics: w.topics}
-	m, err := o.measure(t.Context())
+	o := &Options{Fleet: *w.fleet()}
+	m, err := o.Measure(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n, _, err := m.lag(t.Context(), "impressions", 0); err != nil || n != 1 {
+	if n, _, err := m.Lag(t.Context(), "impressions", 0); err != nil || n != 1 {
 		t.Errorf("the lag is %d, %v, want 1", n, err)
 	}
 	w.member("").drain()

@@ -3,6 +3,7 @@ package processor
 import (
 	"strings"
 
+	"traitstream/fleet"
 	"traitstream/impression"
 	"traitstream/schemas"
 	"traitstream/trait"
@@ -33,7 +34,7 @@ func (b *outbox) deadLetter(a *arrival, l letter) {
 	b.add(kgo.Record{
 		Topic:     b.o.Topics.DeadLetters.Name,
 		Partition: l.place.Partition % b.o.Topics.DeadLetters.Partitions,
-		Key:       key, Value: value, Headers: append(kept, kafkaHeaders(why.Headers())...),
+		Key:       key, Value: value, Headers: append(kept, fleet.RecordHeaders(why.Headers())...),
 	})
 	b.tally.impression(l.place.Topic, resultDeadLetter)
 	b.tally.deadLetters[l.reason]++

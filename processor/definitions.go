@@ -8,6 +8,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"traitstream/config"
+	"traitstream/fleet"
 	"traitstream/schemas"
 	"traitstream/trait"
 )
@@ -176,7 +177,7 @@ func (j *jobs) switched(id string, tasks int32) bool {
 
 // commands are the records that tell all tasks something about definitions.
 func (o *Options) commands(kind schemas.CommandKind, number uint32) (all []*kgo.Record) {
-	headers := kafkaHeaders(schemas.Command{Kind: kind, Generation: number}.Headers())
+	headers := fleet.RecordHeaders(schemas.Command{Kind: kind, Generation: number}.Headers())
 	for task := range o.Topics.Tasks {
 		all = append(all, &kgo.Record{Topic: o.Topics.Inbox.Name, Partition: task, Headers: headers, Timestamp: time.Now()})
 	}

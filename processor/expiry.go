@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"traitstream/fleet"
 	"traitstream/schemas"
 	"traitstream/state"
 	"traitstream/trait"
@@ -68,7 +69,7 @@ func (w *worker) writeTicks(now time.Time) {
 		}
 		w.out.add(kgo.Record{
 			Topic: w.o.Topics.Inbox.Name, Partition: number, Timestamp: now,
-			Headers: kafkaHeaders(schemas.Command{Kind: schemas.Tick, Time: at}.Headers()),
+			Headers: fleet.RecordHeaders(schemas.Command{Kind: schemas.Tick, Time: at}.Headers()),
 		})
 		r.ticked = now
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"traitstream/fleet"
 	"traitstream/kafka"
 	"traitstream/schemas"
 	"traitstream/state"
@@ -46,7 +47,7 @@ func TestExpiry(t *testing.T) {
 		b.wantStory("w", "f", `"on"< not_served`)
 		b.wantStory("v", "f", `"on"<`)
 		for _, r := range b.read(b.topics.Traits)[0] {
-			if late := r.Timestamp.Sub(seen.Add(90 * time.Second)); r.Value == nil && valueOf(r, schemas.HeaderReason) == "expired" && (late < 0 || late > sweepSlack) {
+			if late := r.Timestamp.Sub(seen.Add(90 * time.Second)); r.Value == nil && string(header(r, schemas.HeaderReason)) == "expired" && (late < 0 || late > sweepSlack) {
 				t.Errorf("expired at %v, %s after it should", r.Timestamp, late)
 			}
 		}
@@ -218,7 +219,7 @@ func TestTicks(t *testing.T) {
 			}
 			b.put(&kgo.Record{
 				Topic: b.topics.Inbox.Name, Timestamp: time.Now(),
-				Headers: kafkaHeaders(schemas.Command{Kind: schemas.Tick, Time: noon}.Headers()),
+				Headers: fleet.RecordHeaders(schemas.Command{Kind: schemas.Tick, Time: noon}.Headers()),
 			})
 			b.settle()
 			clocks = b.clocks()
@@ -241,7 +242,7 @@ func TestTickFromAhead(t *testing.T) {
 		b.put(b.live("u", "f", "on", 0))
 		b.put(&kgo.Record{
 			Topic: b.topics.Inbox.Name, Timestamp: time.Now(),
-			Headers: kafkaHeaders(schemas.Command{Kind: schemas.Tick, Time: time.Now().AddDate(70, 0, 0).UnixMilli()}.Headers()),
+			Headers: fleet.RecordHeaders(schemas.Command{Kind: schemas.Tick, Time: time.Now().AddDate(70, 0, 0).UnixMilli()}.Headers()),
 		})
 		b.caughtUp(b.t.Context())
 		b.put(b.live("u", "f", "off", 0))

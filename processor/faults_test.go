@@ -228,11 +228,11 @@ func TestStart(t *testing.T) {
 			go func() { done <- m.Run(ctx) }()
 			until(t, "the member is ready", m.Ready)
 			until(t, "the start is settled", func() bool {
-				at, err := m.o.measure(ctx)
+				at, err := m.o.Measure(ctx)
 				if err != nil {
 					return false
 				}
-				c, ok := at.committed.Lookup("impressions", 0)
+				c, ok := at.Committed.Lookup("impressions", 0)
 				return ok && c.At >= 0
 			})
 			stop()

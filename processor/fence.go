@@ -73,7 +73,7 @@ func (o *Options) fenceDead(ctx context.Context, numbers []int32) {
 // the group knows no more.
 func (o *Options) deadOwners(ctx context.Context, numbers []int32) ([]string, error) {
 	adm := kadm.NewClient(o.Client)
-	committed, err := adm.FetchOffsetsForTopics(ctx, o.Config.Group(), o.inputs()...)
+	committed, err := adm.FetchOffsetsForTopics(ctx, o.Config.Group(), o.InputTopics()...)
 	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
 		return nil, err
 	}

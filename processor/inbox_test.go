@@ -11,6 +11,8 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
+
+	"traitstream/fleet"
 )
 
 // The inbox is emptied up to what is committed, of the tasks that are here.
@@ -26,9 +28,9 @@ func TestTrimInbox(t *testing.T) {
 	}
 	w.commit(partition{inbox, 0}, 4, "")
 	w.commit(partition{inbox, 2}, 6, "")
-	at, err := m.o.measure(t.Context())
+	at, err := m.o.Measure(t.Context())
 	if err == nil {
-		err = at.trimInbox(t.Context(), []int32{0, 1})
+		err = m.o.trimInbox(t.Context(), at, []int32{0, 1})
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -70,21 +72,21 @@ func TestUnread(t *testing.T) {
 	w := newWorld(t, "", 1)
 	m := w.member("")
 	defer m.close()
-	look := func() *measurement {
-		at, err := m.o.measure(t.Context())
+	look := func() *fleet.Measurement {
+		at, err := m.o.Measure(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		return at
 	}
 	without := look()
-	for _, topic := range m.o.inputs() {
+	for _, topic := range m.o.InputTopics() {
 		w.commit(partition{topic, 0}, 0, "")
 	}
 	with := look()
 	start := time.Now()
 	for name, c := range map[string]struct {
-		before, between, after *measurement
+		before, between, after *fleet.Measurement
 		late                   bool
 	}{
 		"all are read":     {with, with, with, false},

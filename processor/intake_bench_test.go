@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"traitstream/config"
+	"traitstream/fleet"
 	"traitstream/kafka"
 	"traitstream/trait"
 )
@@ -26,7 +27,7 @@ func BenchmarkIntake(b *testing.B) {
 	}
 	const events = 1000
 	topics := &kafka.Topics{Tasks: 1}
-	in := newIntake(&Options{Config: cfg, Traits: set, Topics: topics, Log: slog.New(slog.DiscardHandler)}, newTally(), nil, nil)
+	in := newIntake(&Options{Fleet: fleet.Fleet{Config: cfg, Topics: topics}, Traits: set, Log: slog.New(slog.DiscardHandler)}, newTally(), nil, nil)
 	var records []*kgo.Record
 	for i := range events {
 		records = append(records, benchRecord(i))

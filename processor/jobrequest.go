@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"traitstream/config"
+	"traitstream/fleet"
 	"traitstream/kafka"
 	"traitstream/schemas"
 )
@@ -25,7 +26,7 @@ type Jobs struct {
 
 // NewJobs works on the jobs of an app, whose topics are there.
 func NewJobs(cl *kgo.Client, cfg *config.Config, topics *kafka.Topics) *Jobs {
-	return &Jobs{o: Options{Client: cl, Config: cfg, Topics: topics, jobs: newJobs()}}
+	return &Jobs{o: Options{Fleet: fleet.Fleet{Client: cl, Config: cfg, Topics: topics}, jobs: newJobs()}}
 }
 
 // Group is the one that carries jobs out.
@@ -94,38 +95,38 @@ func jobID(now time.Time) string {
 // planRanges finds the offsets of what is asked for. It ends where the group is:
 // what comes after that is read as ever.
 func (o *Options) planRanges(ctx context.Context, r *ReplayRequest, p *Plan) error {
-	m, err := o.measure(ctx)
+	m, err := o.Measure(ctx)
 	if err != nil {
 		return fmt.Errorf("looking up how far group %s is: %w", o.Config.Group(), kafka.Explain(err))
 	}
 	adm := kadm.NewClient(o.Client)
-	from, to := m.start, m.end
+	from, to := m.Start, m.End
 	if !r.From.IsZero() {
-		from, err = told(adm.ListOffsetsAfterMilli(ctx, r.From.UnixMilli(), o.sources()...))
+		from, err = kafka.Told(adm.ListOffsetsAfterMilli(ctx, r.From.UnixMilli(), o.Sources()...))
 	}
 	if err == nil && !r.To.IsZero() {
-		to, err = told(adm.ListOffsetsAfterMilli(ctx, r.To.UnixMilli(), o.sources()...))
+		to, err = kafka.Told(adm.ListOffsetsAfterMilli(ctx, r.To.UnixMilli(), o.Sources()...))
 	}
 	if err != nil {
 		return fmt.Errorf("looking up offsets by time: %w", kafka.Explain(err))
 	}
-	ids, _, err := o.topicIDs(ctx)
+	ids, _, err := o.TopicIDs(ctx)
 	if err != nil {
 		return err
 	}
-	for _, topic := range o.sources() {
+	for _, topic := range o.Sources() {
 		for number := range o.Topics.Sources[topic].Partitions {
 			at := partition{topic, number}
-			begin, err := listed(from, at)
+			begin, err := kafka.Listed(from, at.topic, at.number)
 			if err != nil {
 				return err
 			}
-			end, err := listed(to, at)
+			end, err := kafka.Listed(to, at.topic, at.number)
 			if err != nil {
 				return err
 			}
 			of := schemas.JobRange{Topic: topic, TopicID: ids[topic], Partition: number, From: begin.Offset, To: end.Offset}
-			c, _ := m.committed.Lookup(topic, number)
+			c, _ := m.Committed.Lookup(topic, number)
 			of.To = min(of.To, c.At) // nothing, where the group has not been yet
 			if err := p.add(ctx, o, r, m, of); err != nil {
 				return err
@@ -139,11 +140,11 @@ func (o *Options) planRanges(ctx context.Context, r *ReplayRequest, p *Plan) err
 }
 
 // nothingLeft says that what is asked for is gone or has not come, and what there is.
-func (o *Options) nothingLeft(ctx context.Context, m *measurement) error {
+func (o *Options) nothingLeft(ctx context.Context, m *fleet.Measurement) error {
 	first := int64(math.MaxInt64)
-	for _, topic := range o.sources() {
+	for _, topic := range o.Sources() {
 		for number := range o.Topics.Sources[topic].Partitions {
-			at, err := m.firstTime(ctx, topic, number)
+			at, err := m.FirstTime(ctx, topic, number)
 			if err != nil {
 				return err
 			}
@@ -159,19 +160,10 @@ func (o *Options) nothingLeft(ctx context.Context, m *measurement) error {
 // ErrNothingLeft says that a replay would read nothing.
 var ErrNothingLeft = errors.New("there is nothing to read of that")
 
-// sources are the topics that impressions are read from.
-func (o *Options) sources() []string {
-	var all []string
-	for _, s := range o.Config.Sources {
-		all = append(all, s.Topic)
-	}
-	return all
-}
-
 // add adds a partition's range, if something is left of it.
-func (p *Plan) add(ctx context.Context, o *Options, r *ReplayRequest, m *measurement, of schemas.JobRange) error {
+func (p *Plan) add(ctx context.Context, o *Options, r *ReplayRequest, m *fleet.Measurement, of schemas.JobRange) error {
 	at := partition{of.Topic, of.Partition}
-	start, err := listed(m.start, at)
+	start, err := kafka.Listed(m.Start, at.topic, at.number)
 	if err != nil {
 		return err
 	}
@@ -192,7 +184,7 @@ func (p *Plan) add(ctx context.Context, o *Options, r *ReplayRequest, m *measure
 		}
 		return nil
 	}
-	first, err := o.firstRecord(ctx, of.Topic, of.Partition, of.From, of.To)
+	first, err := o.FirstRecord(ctx, of.Topic, of.Partition, of.From, of.To)
 	if err != nil || first == nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"traitstream/fleet"
 	"traitstream/kafka"
 	"traitstream/schemas"
 )
@@ -41,8 +42,8 @@ type jobs struct {
 
 // closing is a job that all tasks have done their part of.
 type closing struct {
-	inbox *waiting  // for what was forwarded
-	since time.Time // when that was merged; zero: it is not
+	inbox *fleet.Waiting // for what was forwarded
+	since time.Time      // when that was merged; zero: it is not
 }
 
 // shareKey names a task's part of a job.
@@ -135,7 +136,7 @@ func (p *Processor) watchJobs(ctx context.Context) {
 		if wait = lagInterval; p.o.jobs.busy() {
 			wait = busyJobsInterval
 		}
-		if err != nil && ctx.Err() == nil && !isNetwork(err) { // watch tells of that
+		if err != nil && ctx.Err() == nil && !kafka.IsNetwork(err) { // watch tells of that
 			p.o.Log.Warn("looking after replay jobs", "error", kafka.Explain(err))
 		}
 	}
@@ -177,7 +178,7 @@ func (p *Processor) lookAtJobs(ctx context.Context) error {
 
 // readJobs takes what is new in the control topic.
 func (o *Options) readJobs(ctx context.Context) error {
-	start, end, err := o.logRange(ctx, partition{o.Topics.Control.Name, 0})
+	start, end, err := o.LogRange(ctx, o.Topics.Control.Name, 0)
 	if err != nil {
 		return err
 	}
@@ -294,10 +295,10 @@ func (p *Processor) endJobs(ctx context.Context) error {
 func (p *Processor) closed(ctx context.Context, job *schemas.Job) (bool, error) {
 	c := p.closing[job.ID]
 	if c == nil {
-		c = &closing{inbox: p.o.newWaiting(p.o.Topics.Inbox.Name)}
+		c = &closing{inbox: p.o.Wait(p.o.Topics.Inbox.Name)}
 		p.closing[job.ID] = c
 	}
-	if err := c.inbox.look(ctx); err != nil || len(c.inbox.behind) > 0 {
+	if done, err := c.inbox.Look(ctx); err != nil || !done {
 		return false, err
 	}
 	if c.since.IsZero() {

@@ -13,12 +13,12 @@ type joinedInputs map[string]string
 
 // joinedInputs returns the inputs as they are.
 func (o *Options) joinedInputs(ctx context.Context) (joinedInputs, error) {
-	ids, _, err := o.topicIDs(ctx)
+	ids, _, err := o.TopicIDs(ctx)
 	if err != nil {
 		return nil, err
 	}
 	in := joinedInputs{}
-	for _, topic := range o.inputs() {
+	for _, topic := range o.InputTopics() {
 		in[topic] = ids[topic]
 	}
 	return in, nil

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"traitstream/fleet"
 	"traitstream/schemas"
 )
 
@@ -58,39 +59,21 @@ func (w *worker) dropMarkersOf(number int32, r *removals, before, from int64) {
 }
 
 // lookBack finds out how far back the sources go, where a worker wants to know.
-func (m *measurement) lookBack(ctx context.Context) error {
-	if !m.o.reach.wanted.Load() {
+func (o *Options) lookBack(ctx context.Context, m *fleet.Measurement) error {
+	if !o.reach.wanted.Load() {
 		return nil
 	}
 	first := int64(math.MaxInt64)
-	for _, source := range m.o.Config.Sources {
-		for number := range m.start[source.Topic] {
-			at, err := m.firstTime(ctx, source.Topic, number)
+	for _, source := range o.Config.Sources {
+		for number := range m.Start[source.Topic] {
+			at, err := m.FirstTime(ctx, source.Topic, number)
 			if err != nil {
 				return fmt.Errorf("looking up how far back %s goes: %w", source.Topic, err)
 			}
 			first = min(first, at)
 		}
 	}
-	m.o.reach.wanted.Store(false)
-	m.o.reach.from.Store(first)
+	o.reach.wanted.Store(false)
+	o.reach.from.Store(first)
 	return nil
-}
-
-// firstTime returns the time of a partition's first record, ms since 1970; the end
-// of time where there is none.
-func (m *measurement) firstTime(ctx context.Context, topic string, number int32) (int64, error) {
-	start, err := listed(m.start, partition{topic, number})
-	if err != nil {
-		return 0, err
-	}
-	end, err := listed(m.end, partition{topic, number})
-	if err != nil {
-		return 0, err
-	}
-	r, err := m.o.firstRecord(ctx, topic, number, start.Offset, end.Offset)
-	if err != nil || r == nil {
-		return math.MaxInt64, err
-	}
-	return timestamp(r), nil
 }

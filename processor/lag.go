@@ -8,18 +8,14 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
 
+	"traitstream/fleet"
 	"traitstream/kafka"
 	"traitstream/schemas"
 )
 
 // lagInterval is how often lag is measured and the inbox emptied.
 const lagInterval = 5 * time.Second
-
-// errFound ends a read at its first record.
-var errFound = errors.New("found")
 
 // watch keeps the lag gauges, and empties the inbox of what is done with, until
 // ctx ends.
@@ -28,7 +24,7 @@ func (p *Processor) watch(ctx context.Context) {
 		// What can't be done now is done at the next round.
 		switch err := errors.Join(p.sweep(ctx), p.look(ctx)); {
 		case err == nil || ctx.Err() != nil:
-		case isNetwork(err):
+		case kafka.IsNetwork(err):
 			p.o.Log.Warn("the brokers do not answer; waiting for them", "error", kafka.Explain(err))
 		default:
 			p.o.Log.Warn("measuring lag", "error", kafka.Explain(err))
@@ -37,7 +33,7 @@ func (p *Processor) watch(ctx context.Context) {
 }
 
 func (p *Processor) look(ctx context.Context) error {
-	ids, gone, err := p.o.topicIDs(ctx)
+	ids, gone, err := p.o.TopicIDs(ctx)
 	if err != nil {
 		return err
 	}
@@ -54,7 +50,7 @@ func (p *Processor) look(ctx context.Context) error {
 		return nil
 	}
 	began := time.Now()
-	m, err := p.o.measure(ctx)
+	m, err := p.o.Measure(ctx)
 	if err != nil {
 		return err
 	}
@@ -63,11 +59,11 @@ func (p *Processor) look(ctx context.Context) error {
 			return err
 		}
 	}
-	if err := errors.Join(p.measureLag(ctx, m, numbers, began), m.lookBack(ctx)); err != nil {
+	if err := errors.Join(p.measureLag(ctx, m, numbers, began), p.o.lookBack(ctx, m)); err != nil {
 		return err
 	}
-	err = m.trimInbox(ctx, numbers)
-	if isAuthorization(err) {
+	err = p.o.trimInbox(ctx, m, numbers)
+	if kafka.IsAuthorization(err) {
 		p.workers[0].fail(err) // the inbox would grow for ever
 		return nil
 	}
@@ -93,18 +89,18 @@ func marked(c kadm.OffsetResponse) int64 {
 }
 
 // trimInbox deletes the forwarded records of some tasks that are done with.
-func (m *measurement) trimInbox(ctx context.Context, tasks []int32) error {
-	done, inbox := kadm.Offsets{}, m.o.Topics.Inbox.Name
+func (o *Options) trimInbox(ctx context.Context, m *fleet.Measurement, tasks []int32) error {
+	done, inbox := kadm.Offsets{}, o.Topics.Inbox.Name
 	for _, task := range tasks {
-		start, _ := m.start.Lookup(inbox, task)
-		if c, ok := m.committed.Lookup(inbox, task); ok && marked(c) > start.Offset {
+		start, _ := m.Start.Lookup(inbox, task)
+		if c, ok := m.Committed.Lookup(inbox, task); ok && marked(c) > start.Offset {
 			done.AddOffset(inbox, task, marked(c), -1)
 		}
 	}
 	if len(done) == 0 {
 		return nil
 	}
-	deleted, err := kadm.NewClient(m.o.Client).DeleteRecords(ctx, done)
+	deleted, err := kadm.NewClient(o.Client).DeleteRecords(ctx, done)
 	if err == nil {
 		err = deleted.Error()
 	}
@@ -116,9 +112,9 @@ func (m *measurement) trimInbox(ctx context.Context, tasks []int32) error {
 
 // measureLag tells how far behind some tasks are, from a measurement that was begun
 // at a time.
-func (p *Processor) measureLag(ctx context.Context, m *measurement, numbers []int32, began time.Time) error {
+func (p *Processor) measureLag(ctx context.Context, m *fleet.Measurement, numbers []int32, began time.Time) error {
 	expires := p.o.Traits.LeastExpiry() > 0 || p.o.jobs.expires()
-	inputs, err := m.inputs(ctx, func(topic string, number int32) bool {
+	inputs, err := m.Inputs(ctx, func(topic string, number int32) bool {
 		return slices.Contains(numbers, number) || expires && topic != p.o.Topics.Inbox.Name
 	})
 	if err != nil {
@@ -140,7 +136,7 @@ func (p *Processor) measureLag(ctx context.Context, m *measurement, numbers []in
 		p.o.Metrics.lagRecords.WithLabelValues(taskLabel(number)).Set(float64(records))
 		p.o.Metrics.lagSeconds.WithLabelValues(taskLabel(number)).Set(seconds)
 	}
-	if expires && m.failed() == nil {
+	if expires && m.Failed() == nil {
 		p.reached(numbers, inputs, began)
 	}
 	return nil
@@ -168,7 +164,7 @@ func earlier(a, b time.Time) time.Time {
 // sources. Any partition of these, whoever reads it, may have what is forwarded to the
 // task and keeps a trait from expiring; what has been forwarded stands in the task's
 // inbox before the tick.
-func (p *Processor) reached(numbers []int32, inputs []Input, began time.Time) {
+func (p *Processor) reached(numbers []int32, inputs []fleet.Input, began time.Time) {
 	at := began
 	for i := range inputs {
 		if in := &inputs[i]; in.Lag > 0 && in.Topic != p.o.Topics.Inbox.Name {
@@ -182,90 +178,4 @@ func (p *Processor) reached(numbers []int32, inputs []Input, began time.Time) {
 			}
 		}
 	}
-}
-
-// measurement is where a group stands in its inputs.
-type measurement struct {
-	o          *Options
-	committed  kadm.OffsetResponses
-	start, end kadm.ListedOffsets
-}
-
-// measure looks up the group's committed offsets and the bounds of its inputs.
-func (o *Options) measure(ctx context.Context) (*measurement, error) {
-	adm := kadm.NewClient(o.Client)
-	m := &measurement{o: o}
-	var err error
-	m.committed, err = adm.FetchOffsetsForTopics(ctx, o.Config.Group(), o.inputs()...)
-	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) { // nobody has joined it yet
-		return nil, err
-	}
-	ids, _, err := o.topicIDs(ctx)
-	if err != nil {
-		return nil, err
-	}
-	m.committed.DeleteFunc(func(r kadm.OffsetResponse) bool {
-		note, _ := schemas.ParseOffsetNote(r.Metadata)
-		return ofAnother(note, ids[r.Topic]) // nothing is committed of this one yet
-	})
-	if m.start, err = adm.ListStartOffsets(ctx, o.inputs()...); err != nil {
-		return nil, err
-	}
-	m.end, err = adm.ListCommittedOffsets(ctx, o.inputs()...)
-	return m, err
-}
-
-// place returns the offset at which the group goes on in a partition.
-func (m *measurement) place(topic string, partition int32) int64 {
-	start, _ := m.start.Lookup(topic, partition)
-	if c, ok := m.committed.Lookup(topic, partition); ok && c.At >= 0 {
-		return max(c.At, start.Offset)
-	}
-	return start.Offset
-}
-
-// lag returns how many offsets of a partition are unprocessed and the timestamp
-// of the first record among them. Markers and aborted records take offsets too:
-// where nothing else is left, there is no lag.
-func (m *measurement) lag(ctx context.Context, topic string, partition int32) (int64, time.Time, error) {
-	end, ok := m.end.Lookup(topic, partition)
-	from := m.place(topic, partition)
-	if !ok || from >= end.Offset {
-		return 0, time.Time{}, nil
-	}
-	first, err := m.o.firstRecord(ctx, topic, partition, from, end.Offset)
-	if err != nil || first == nil {
-		return 0, time.Time{}, err
-	}
-	return end.Offset - first.Offset, first.Timestamp, nil
-}
-
-// firstLook is how many offsets are looked through for a record at first; where none
-// has one, eight times as many. A look costs the broker and the process about a KiB
-// for each.
-const firstLook = 64
-
-// firstRecord returns the first committed record in a range of offsets, or nil.
-// The group may empty the inbox meanwhile, and a source's retention removes old
-// records: what is left counts.
-func (o *Options) firstRecord(ctx context.Context, topic string, partition int32, from, to int64) (first *kgo.Record, err error) {
-	for most := int64(firstLook); from < to; {
-		end := min(to, from+most)
-		err := kafka.ReadPartition(ctx, o.Client, topic, partition, from, end, func(r *kgo.Record) error {
-			first = r
-			return errFound
-		})
-		var gone *kafka.OutOfRangeError
-		switch {
-		case errors.Is(err, errFound):
-			return first, nil
-		case errors.As(err, &gone) && gone.Start > from:
-			from = gone.Start
-		case err != nil:
-			return nil, err
-		default:
-			from, most = end, 8*most
-		}
-	}
-	return nil, nil
 }

@@ -13,6 +13,7 @@ import (
 	"go.uber.org/goleak"
 
 	"traitstream/config"
+	"traitstream/fleet"
 	"traitstream/kafka"
 	"traitstream/schemas"
 	"traitstream/state"
@@ -68,6 +69,10 @@ func newWorldAt(t testing.TB, yaml string, partitions int32, brokers []string, c
 	return w
 }
 
+func (w *world) fleet() *fleet.Fleet {
+	return &fleet.Fleet{Client: w.client, Config: w.cfg, Topics: w.topics}
+}
+
 // store opens a state folder, or one in memory.
 func (w *world) store(dir string) *state.Store {
 	w.t.Helper()
@@ -100,7 +105,7 @@ func (w *world) member(dir string) *member {
 	}
 	m := &member{w: w, store: w.store(dir), registry: prometheus.NewRegistry()}
 	m.Processor = New(Options{
-		Config: w.cfg, Traits: set, Topics: w.topics, Store: m.store, Client: w.client, Connect: w.connect,
+		Fleet: *w.fleet(), Traits: set, Store: m.store, Connect: w.connect,
 		Metrics: NewMetrics(m.registry), Log: slog.New(slog.NewTextHandler(w.t.Output(), nil)), Instance: instance,
 	})
 	return m
@@ -172,7 +177,7 @@ func (w *world) read(topic kafka.Topic) [][]*kgo.Record {
 	w.t.Helper()
 	out := make([][]*kgo.Record, topic.Partitions)
 	for p := range topic.Partitions {
-		o := Options{Client: w.client, Topics: &kafka.Topics{Changelog: topic}}
+		o := Options{Fleet: fleet.Fleet{Client: w.client, Topics: &kafka.Topics{Changelog: topic}}}
 		start, end, err := o.changelogRange(w.t.Context(), p)
 		if err != nil {
 			w.t.Fatal(err)

@@ -27,7 +27,7 @@ func TestPlaceInAnotherTopic(t *testing.T) {
 				w.put(w.webhook("u", "f", fmt.Sprintf("v%d", i), int64(i)))
 			}
 			m := w.member("")
-			ids, _, err := m.o.topicIDs(t.Context())
+			ids, _, err := m.o.TopicIDs(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}

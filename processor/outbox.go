@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"traitstream/fleet"
 	"traitstream/impression"
 	"traitstream/kafka"
 	"traitstream/schemas"
@@ -139,9 +140,9 @@ func (b *outbox) changelog(e state.Entry) {
 func (b *outbox) forward(a *arrival, place trait.Place, e *impression.Element, task int32, counts bool) {
 	value := e.Raw()
 	// The source's own headers go before ours, which count where names are equal.
-	headers := append(slices.Clone(a.record.Headers), kafkaHeaders(schemas.InboxHeaders(place))...)
+	headers := append(slices.Clone(a.record.Headers), fleet.RecordHeaders(schemas.InboxHeaders(place))...)
 	if a.replayed {
-		headers = append(headers, kafkaHeaders(schemas.ReplayHeaders(a.job(), a.quiet))...)
+		headers = append(headers, fleet.RecordHeaders(schemas.ReplayHeaders(a.job(), a.quiet))...)
 	}
 	if size(e.Impression.User, value, headers) > int(b.limit(b.o.Topics.Inbox.Name)) {
 		if a.replayed { // it went there when it was first read
@@ -287,14 +288,6 @@ func size(key, value []byte, headers []kgo.RecordHeader) int {
 		n += len(h.Key) + len(h.Value) + 8
 	}
 	return n
-}
-
-func kafkaHeaders(in []schemas.Header) []kgo.RecordHeader {
-	out := make([]kgo.RecordHeader, len(in))
-	for i, h := range in {
-		out[i] = kgo.RecordHeader{Key: h.Key, Value: h.Value}
-	}
-	return out
 }
 
 func plainHeaders(h []kgo.RecordHeader) []schemas.Header {

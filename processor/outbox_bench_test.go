@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"traitstream/config"
+	"traitstream/fleet"
 	"traitstream/impression"
 	"traitstream/kafka"
 	"traitstream/state"
@@ -15,10 +16,10 @@ import (
 // records of the changelog.
 func BenchmarkOutbox(b *testing.B) {
 	const changes = 9_000
-	o := &Options{
+	o := &Options{Fleet: fleet.Fleet{
 		Config: &config.Config{App: "traitstream"},
 		Topics: &kafka.Topics{Traits: kafka.Topic{Name: "traitstream.traits"}, Changelog: kafka.Topic{Name: "traitstream.changelog"}},
-	}
+	}}
 	keys, recs := make([]trait.Key, changes), make([]trait.Record, changes)
 	for i := range keys {
 		keys[i] = trait.Key{

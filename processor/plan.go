@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"traitstream/kafka"
 	"traitstream/schemas"
 	"traitstream/trait"
 )
@@ -210,16 +211,16 @@ func (w *worker) historyFor(ctx context.Context, p *plan, next uint32, records [
 // historyOf returns what lies before the place where a task is in its sources: before
 // the records of this poll.
 func (w *worker) historyOf(ctx context.Context, number int32, records []*kgo.Record) ([]schemas.JobRange, error) {
-	starts, err := told(kadm.NewClient(w.o.Client).ListStartOffsets(ctx, w.o.sources()...))
+	starts, err := kafka.Told(kadm.NewClient(w.o.Client).ListStartOffsets(ctx, w.o.Sources()...))
 	if err != nil {
 		return nil, fmt.Errorf("looking up where the sources begin: %w", err)
 	}
-	committed, err := kadm.NewClient(w.o.Client).FetchOffsetsForTopics(ctx, w.o.Config.Group(), w.o.sources()...)
+	committed, err := kadm.NewClient(w.o.Client).FetchOffsetsForTopics(ctx, w.o.Config.Group(), w.o.Sources()...)
 	if err != nil {
 		return nil, fmt.Errorf("looking up how far group %s is: %w", w.o.Config.Group(), err)
 	}
 	var all []schemas.JobRange
-	for _, topic := range w.o.sources() {
+	for _, topic := range w.o.Sources() {
 		for n, start := range starts[topic] {
 			if n%w.o.Topics.Tasks != number || start.Err != nil {
 				continue

@@ -24,7 +24,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"traitstream/config"
-	"traitstream/kafka"
+	"traitstream/fleet"
 	"traitstream/schemas"
 	"traitstream/schemas/avro"
 	"traitstream/state"
@@ -34,12 +34,11 @@ import (
 // Options are what a Processor works with. All but Avro, Schemas, HTTP and Leave
 // are required.
 type Options struct {
-	Config  *config.Config
+	fleet.Fleet // its client is for restore, offsets and limits
+
 	Traits  *trait.Set
-	Topics  *kafka.Topics
 	Store   *state.Store
-	Client  *kgo.Client // outside the group: for restore, offsets and limits
-	Connect []kgo.Opt   // how to reach the brokers
+	Connect []kgo.Opt // how to reach the brokers
 	Metrics *Metrics
 	Log     *slog.Logger
 	// Instance names the process's seats in the group.
@@ -96,6 +95,10 @@ func Workers(c *config.Config, tasks int32) int {
 	}
 	return max(1, min(n, int(tasks)))
 }
+
+// WaitUntilCaughtUp waits until the group as a whole has merged and committed all that
+// stands in the sources now, or ctx ends.
+func (p *Processor) WaitUntilCaughtUp(ctx context.Context) error { return p.o.WaitUntilCaughtUp(ctx) }
 
 // Ready tells whether the group has given every worker an assignment, an empty
 // one too, and all tasks are restored.

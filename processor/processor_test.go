@@ -100,9 +100,9 @@ func TestForwarding(t *testing.T) {
 	if m.impressions("a", "forwarded") == 0 || m.impressions("b", "forwarded") == 0 {
 		t.Error("nothing was forwarded")
 	}
-	at, err := m.o.measure(t.Context())
+	at, err := m.o.Measure(t.Context())
 	if err == nil {
-		err = at.trimInbox(t.Context(), []int32{0, 1, 2})
+		err = m.o.trimInbox(t.Context(), at, []int32{0, 1, 2})
 	}
 	if err != nil {
 		t.Fatal(err)

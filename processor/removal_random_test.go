@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"traitstream/fleet"
 	"traitstream/impression"
 	"traitstream/internal/oracle"
 	"traitstream/kafka"
@@ -89,7 +90,7 @@ func (b *bubble) askToForget(user, name string) askedFor {
 	now := time.Now()
 	b.put(&kgo.Record{
 		Topic: b.topics.Inbox.Name, Partition: kafka.Partition([]byte(user), b.topics.Tasks), Key: []byte(user),
-		Headers: kafkaHeaders(c.Headers()), Timestamp: now,
+		Headers: fleet.RecordHeaders(c.Headers()), Timestamp: now,
 	})
 	return askedFor{user, name, now.UnixMilli()}
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"traitstream/fleet"
 	"traitstream/impression"
 	"traitstream/kafka"
 	"traitstream/schemas"
@@ -38,7 +39,7 @@ func (b *bubble) story(user, flag string) string {
 			continue
 		}
 		if r.Value == nil {
-			told = append(told, valueOf(r, schemas.HeaderReason))
+			told = append(told, string(header(r, schemas.HeaderReason)))
 			continue
 		}
 		c, err := schemas.DecodeValue(r.Value)
@@ -58,10 +59,10 @@ func (b *bubble) wantStory(user, flag, want string) {
 }
 
 // receipt has users forgotten as the command does.
-func (b *bubble) receipt(name string, users ...string) *Receipt {
+func (b *bubble) receipt(name string, users ...string) *fleet.Receipt {
 	b.t.Helper()
-	req := ForgetRequest{Identity: impression.User, Users: users, Trait: name}
-	r, err := Forget(b.t.Context(), b.client, b.cfg, b.topics, req)
+	req := fleet.ForgetRequest{Identity: impression.User, Users: users, Trait: name}
+	r, err := b.fleet().Forget(b.t.Context(), req)
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -107,9 +108,9 @@ func TestForget(t *testing.T) {
 }
 
 // checkReceipt compares a receipt with the topics: what it names is there.
-func (b *bubble) checkReceipt(r *Receipt, want map[string]string) {
+func (b *bubble) checkReceipt(r *fleet.Receipt, want map[string]string) {
 	b.t.Helper()
-	at := func(p LogPlace, topic kafka.Topic) *kgo.Record {
+	at := func(p fleet.LogPlace, topic kafka.Topic) *kgo.Record {
 		for _, rec := range b.read(topic)[p.Partition] {
 			if p.Topic == topic.Name && rec.Offset == p.Offset {
 				return rec
@@ -126,7 +127,7 @@ func (b *bubble) checkReceipt(r *Receipt, want map[string]string) {
 		for _, removed := range u.Traits {
 			rec := at(removed.Place, b.topics.Traits)
 			names = append(names, removed.Trait)
-			if rec.Value != nil || valueOf(rec, schemas.HeaderReason) != "forgotten" || valueOf(rec, schemas.HeaderChangeID) != removed.ChangeID {
+			if rec.Value != nil || string(header(rec, schemas.HeaderReason)) != "forgotten" || string(header(rec, schemas.HeaderChangeID)) != removed.ChangeID {
 				b.t.Errorf("%+v is %s", removed, line(rec))
 			}
 		}
@@ -225,10 +226,10 @@ func TestForgetWithoutAWorker(t *testing.T) {
 		ctx, cancel := context.WithTimeout(b.t.Context(), time.Minute)
 		defer cancel()
 		told := 0
-		_, err := Forget(ctx, b.client, b.cfg, b.topics, ForgetRequest{
+		_, err := b.fleet().Forget(ctx, fleet.ForgetRequest{
 			Identity: impression.User, Users: []string{"u"}, Progress: func(done, users int) { told += users - done },
 		})
-		if !errors.Is(err, ErrNotForgotten) || told < 30 {
+		if !errors.Is(err, fleet.ErrNotForgotten) || told < 30 {
 			t.Errorf("the error is %v, and progress was told %d times", err, told)
 		}
 		b.start(t.TempDir(), nil)

@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"traitstream/fleet"
 	"traitstream/kafka"
 	"traitstream/schemas"
 	"traitstream/trait"
@@ -453,7 +454,7 @@ func TestReplayedElsewhereInTheInbox(t *testing.T) {
 			Value: fmt.Appendf(nil, `{"key":"k1","split":"f","treatment":"on","time":%d}`, noon),
 		}
 		headers := append(schemas.InboxHeaders(trait.Place{Topic: "a", Index: -1}), schemas.ReplayHeaders("unknown", false)...)
-		r.Headers = kafkaHeaders(headers)
+		r.Headers = fleet.RecordHeaders(headers)
 		b.put(r)
 		b.caughtUp(b.t.Context())
 		b.pass(5 * time.Second)

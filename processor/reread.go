@@ -11,6 +11,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"traitstream/fleet"
 	"traitstream/kafka"
 	"traitstream/schemas"
 	"traitstream/state"
@@ -87,7 +88,7 @@ func (o *restorer) readAgain(ctx context.Context, r *reread) error {
 	for p, place := range r.places {
 		there := details[p.topic]
 		switch {
-		case errors.Is(there.Err, kerr.UnknownTopicOrPartition), ofAnother(place.note, there.ID.String()):
+		case errors.Is(there.Err, kerr.UnknownTopicOrPartition), fleet.OfAnother(place.note, there.ID.String()):
 			o.lost(p, place.at.Offset-place.mark.From)
 			delete(r.places, p)
 		case there.Err != nil:

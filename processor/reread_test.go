@@ -16,6 +16,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"traitstream/fleet"
 	"traitstream/kafka"
 	"traitstream/schemas"
 	"traitstream/trait"
@@ -253,7 +254,7 @@ func TestRulesAreGone(t *testing.T) {
 // Segments that are due go one after the other; what is committed is where each
 // of their inputs stands by then, not where it stood.
 func TestMarks(t *testing.T) {
-	o := &Options{Topics: &kafka.Topics{Tasks: 2}}
+	o := &Options{Fleet: fleet.Fleet{Topics: &kafka.Topics{Tasks: 2}}}
 	o.Config = newWorld(t, lateYAML, 1).cfg
 	o.rules.hash = "now"
 	m, now := newMarks(o), time.UnixMilli(noon)

@@ -163,29 +163,7 @@ func (o *Options) adopt(name, value string) (before string, err error) {
 // changelogRange returns a changelog partition's first offset and its high
 // watermark.
 func (o *Options) changelogRange(ctx context.Context, task int32) (start, end int64, err error) {
-	return o.logRange(ctx, partition{o.Topics.Changelog.Name, task})
-}
-
-// logRange returns a partition's first offset and its high watermark.
-func (o *Options) logRange(ctx context.Context, p partition) (start, end int64, err error) {
-	adm, topic := kadm.NewClient(o.Client), p.topic
-	starts, err := told(adm.ListStartOffsets(ctx, topic))
-	if err != nil {
-		return 0, 0, fmt.Errorf("looking up the start of %s: %w", topic, err)
-	}
-	ends, err := told(adm.ListEndOffsets(ctx, topic))
-	if err != nil {
-		return 0, 0, fmt.Errorf("looking up the end of %s: %w", topic, err)
-	}
-	s, err := listed(starts, p)
-	if err != nil {
-		return 0, 0, err
-	}
-	e, err := listed(ends, p)
-	if err != nil {
-		return 0, 0, err
-	}
-	return s.Offset, e.Offset, nil
+	return o.LogRange(ctx, o.Topics.Changelog.Name, task)
 }
 
 // restorePoint returns from where a task's changelog is to be read. State that

@@ -91,7 +91,7 @@ func (o *Options) put(ctx context.Context, records ...*kgo.Record) error {
 // of that hash.
 func (o *Options) lookUpRules(ctx context.Context, hash string) (text []byte, err error) {
 	key := string(schemas.RulesKey(hash))
-	start, end, err := o.logRange(ctx, partition{o.Topics.Control.Name, 0})
+	start, end, err := o.LogRange(ctx, o.Topics.Control.Name, 0)
 	if err != nil {
 		return nil, err
 	}

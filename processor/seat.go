@@ -92,7 +92,7 @@ func newSeat(ctx context.Context, w *worker) (_ *seat, err error) {
 // beginStarts notes the topics as they are before the consumer looks at them. It
 // keeps to what it sees first, also of a topic that it comes to read much later.
 func (w *worker) beginStarts(ctx context.Context, l *ledger) (*starts, error) {
-	ids, _, err := w.o.topicIDs(ctx)
+	ids, _, err := w.o.TopicIDs(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -137,7 +137,7 @@ func (w *worker) consumerOptions(s *seat) []kgo.Opt {
 	return append(slices.Clone(w.o.Connect),
 		kgo.WithHooks(w.clientMetrics("consumer")),
 		kgo.ConsumerGroup(w.o.Config.Group()),
-		kgo.ConsumeTopics(w.o.inputs()...),
+		kgo.ConsumeTopics(w.o.InputTopics()...),
 		kgo.InstanceID(w.seatName),
 		kgo.Balancers(group.Balancer{Tasks: w.o.Topics.Tasks, Member: w.member()}),
 		kgo.SessionTimeout(session),
@@ -191,15 +191,6 @@ func (w *worker) member() group.Member {
 func (w *worker) clientMetrics(client string) *kprom.Metrics {
 	labels := prometheus.Labels{"worker": strconv.Itoa(w.number), "client": client}
 	return kprom.NewMetrics("traitstream_kafka", kprom.Registerer(prometheus.WrapRegistererWith(labels, w.o.Metrics.registry)))
-}
-
-// inputs are the topics of a task: the sources and the inbox.
-func (o *Options) inputs() []string {
-	topics := []string{o.Topics.Inbox.Name}
-	for _, s := range o.Config.Sources {
-		topics = append(topics, s.Topic)
-	}
-	return topics
 }
 
 // poll adds to a batch what has been fetched; nothing when ctx ends first.

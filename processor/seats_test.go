@@ -63,13 +63,13 @@ func TestCopiedStateFolder(t *testing.T) {
 
 // caughtUp tells whether the group has committed all that stands in the source.
 func (w *world) caughtUp() bool {
-	o := Options{Client: w.client, Config: w.cfg, Topics: w.topics}
-	m, err := o.measure(w.t.Context())
+	o := Options{Fleet: *w.fleet()}
+	m, err := o.Measure(w.t.Context())
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	for p := range w.topics.Sources["impressions"].Partitions {
-		if end, _ := m.end.Lookup("impressions", p); m.place("impressions", p) < end.Offset {
+		if end, _ := m.End.Lookup("impressions", p); m.Place("impressions", p) < end.Offset {
 			return false
 		}
 	}

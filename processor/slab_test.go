@@ -6,6 +6,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"traitstream/config"
+	"traitstream/fleet"
 	"traitstream/impression"
 	"traitstream/kafka"
 	"traitstream/schemas"
@@ -41,10 +42,10 @@ func TestSlab(t *testing.T) {
 
 // A change takes no memory of its own once a transaction of its size was made.
 func TestChangeDoesNotAllocate(t *testing.T) {
-	o := &Options{
+	o := &Options{Fleet: fleet.Fleet{
 		Config: &config.Config{App: "app"},
 		Topics: &kafka.Topics{Traits: kafka.Topic{Name: "traits"}, Changelog: kafka.Topic{Name: "changelog"}},
-	}
+	}}
 	b := newOutbox(o, newTally(), nil)
 	key := trait.Key{Identity: impression.User, User: []byte("ann"), Trait: []byte("new_checkout")}
 	rec := &trait.Record{Emitted: trait.Emission{Sent: true, Value: []byte(`"on"`), SeenAt: noon}}

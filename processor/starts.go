@@ -14,6 +14,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"traitstream/fleet"
 	"traitstream/kafka"
 	"traitstream/schemas"
 )
@@ -114,24 +115,24 @@ func (s *starts) adjust(ctx context.Context, offsets map[string]map[int32]kgo.Of
 // bounds looks up where topics start and end, and their ids.
 func (o *Options) bounds(ctx context.Context, topics []string) (b bounds, err error) {
 	adm := kadm.NewClient(o.Client)
-	if b.first, err = told(adm.ListStartOffsets(ctx, topics...)); err != nil {
+	if b.first, err = kafka.Told(adm.ListStartOffsets(ctx, topics...)); err != nil {
 		return b, fmt.Errorf("looking up where topics start: %w", err)
 	}
-	if b.end, err = told(adm.ListEndOffsets(ctx, topics...)); err != nil {
+	if b.end, err = kafka.Told(adm.ListEndOffsets(ctx, topics...)); err != nil {
 		return b, fmt.Errorf("looking up where topics end: %w", err)
 	}
-	b.ids, _, err = o.topicIDs(ctx)
+	b.ids, _, err = o.TopicIDs(ctx)
 	return b, err
 }
 
 // begin returns where a partition begins, and whether the group has its note as
 // it should be.
 func (s *starts) begin(p partition, at kgo.EpochOffset, fresh int64, b bounds) (_ kgo.EpochOffset, noted bool, err error) {
-	lo, err := listed(b.first, p)
-	hi, endErr := listed(b.end, p)
+	lo, err := kafka.Listed(b.first, p.topic, p.number)
+	hi, endErr := kafka.Listed(b.end, p.topic, p.number)
 	err = errors.Join(err, endErr)
 	before, id := s.noteOf(p), b.ids[p.topic]
-	another := ofAnother(before, id)
+	another := fleet.OfAnother(before, id)
 	note := before
 	switch {
 	case kerr.IsRetriable(err) && at.Offset >= 0 && !another:
@@ -170,28 +171,6 @@ func (s *starts) noteOf(p partition) schemas.OffsetNote {
 		return note
 	}
 	return schemas.OffsetNote{Start: -1}
-}
-
-// told leaves out of what brokers tell of partitions those that have no leader.
-func told(offsets kadm.ListedOffsets, err error) (kadm.ListedOffsets, error) {
-	var some *kadm.ShardErrors
-	if errors.As(err, &some) && !some.AllFailed {
-		return offsets, nil
-	}
-	return offsets, err
-}
-
-// listed returns a partition's bound. One that the broker did not tell is an
-// error: its offset reads -1, which a client takes for the end of the log.
-func listed(offsets kadm.ListedOffsets, p partition) (kadm.ListedOffset, error) {
-	o, ok := offsets.Lookup(p.topic, p.number)
-	if !ok {
-		o.Err = kerr.UnknownTopicOrPartition
-	}
-	if o.Err != nil {
-		return o, fmt.Errorf("looking up the bounds of %s, partition %d: %w", p.topic, p.number, o.Err)
-	}
-	return o, nil
 }
 
 // fresh returns where partitions without a committed offset start. A source's
@@ -257,7 +236,7 @@ func (s *starts) keep(ctx context.Context, topic string, at kadm.ListedOffsets, 
 	var claims []span
 	for number := range at[topic] {
 		p := partition{topic, number}
-		o, err := listed(at, p)
+		o, err := kafka.Listed(at, p.topic, p.number)
 		if err != nil {
 			return nil, err
 		}
@@ -292,7 +271,7 @@ func (s *starts) goOn(ctx context.Context, topic string, number int32) error {
 	if err != nil {
 		return fmt.Errorf("looking up where %s starts: %w", topic, err)
 	}
-	lo, err := listed(first, partition{topic, number})
+	lo, err := kafka.Listed(first, topic, number)
 	if kerr.IsRetriable(errors.Unwrap(err)) {
 		return nil // the fetch fails again, and it is looked up again
 	}

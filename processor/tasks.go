@@ -295,7 +295,7 @@ func (t *tasks) close() {
 // partitions are a task's inputs.
 func (o *Options) partitions(task int32) map[string][]int32 {
 	p := map[string][]int32{}
-	for _, topic := range o.inputs() {
+	for _, topic := range o.InputTopics() {
 		p[topic] = []int32{task}
 	}
 	return p

@@ -12,13 +12,14 @@ import (
 	"github.com/twmb/franz-go/pkg/kfake"
 	"github.com/twmb/franz-go/pkg/kmsg"
 
+	"traitstream/fleet"
 	"traitstream/kafka"
 )
 
 // The restore of a task that went away while it ran ends with an error, which is
 // nobody's: the task that came after it, or none, counts.
 func TestRestoreOfADroppedTaskIsForgotten(t *testing.T) {
-	o := &Options{Topics: &kafka.Topics{Tasks: 1}}
+	o := &Options{Fleet: fleet.Fleet{Topics: &kafka.Topics{Tasks: 1}}}
 	ts := newTasks(o, newOwners(nil), newRestorer(o))
 	defer ts.close()
 	dropped := &task{number: 0, cancel: func() {}, done: make(chan struct{})}
@@ -43,7 +44,7 @@ func dropping(ts *tasks) (here *task, dropped chan struct{}) {
 }
 
 func someTasks() *tasks {
-	o := &Options{Topics: &kafka.Topics{Tasks: 1, Inbox: kafka.Topic{Name: "inbox"}}, Metrics: NewMetrics(prometheus.NewRegistry())}
+	o := &Options{Fleet: fleet.Fleet{Topics: &kafka.Topics{Tasks: 1, Inbox: kafka.Topic{Name: "inbox"}}}, Metrics: NewMetrics(prometheus.NewRegistry())}
 	return newTasks(o, newOwners(nil), newRestorer(o))
 }
 

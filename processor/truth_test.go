@@ -8,6 +8,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"traitstream/fleet"
 	"traitstream/impression"
 	"traitstream/internal/oracle"
 	"traitstream/kafka"
@@ -126,7 +127,7 @@ func (b *bubble) expect(out *truth, times map[oracle.Place]int64) {
 		}
 		r := &kgo.Record{
 			Key: schemas.AppendKey(nil, key), Value: value, Timestamp: time.UnixMilli(times[place]),
-			Headers: kafkaHeaders(schemas.ChangeHeaders(b.cfg.App, &e, id)),
+			Headers: fleet.RecordHeaders(schemas.ChangeHeaders(b.cfg.App, &e, id)),
 		}
 		out.lines[string(r.Key)] = append(out.lines[string(r.Key)], line(r))
 	}

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+
+	"traitstream/fleet"
 )
 
 // errUnread says that a worker has given up its seat to start a rebalance.
@@ -26,11 +28,11 @@ type unread struct {
 }
 
 // look tells whether a partition has been without a reader for too long.
-func (u *unread) look(m *measurement, now time.Time) bool {
+func (u *unread) look(m *fleet.Measurement, now time.Time) bool {
 	since, late := map[partition]time.Time{}, false
-	m.end.Each(func(o kadm.ListedOffset) {
+	m.End.Each(func(o kadm.ListedOffset) {
 		p := partition{o.Topic, o.Partition}
-		if c, ok := m.committed.Lookup(p.topic, p.number); o.Err != nil || ok && c.At >= 0 {
+		if c, ok := m.Committed.Lookup(p.topic, p.number); o.Err != nil || ok && c.At >= 0 {
 			return
 		}
 		since[p] = now

@@ -12,6 +12,7 @@ import (
 	"go.uber.org/goleak"
 
 	"traitstream/config"
+	"traitstream/fleet"
 	"traitstream/kafka"
 	"traitstream/processor"
 	"traitstream/state"
@@ -87,7 +88,7 @@ func (w *world) process(ctx context.Context, caughtUp bool) {
 	noError(w.t, err)
 	store := w.store()
 	p := processor.New(processor.Options{
-		Config: w.cfg, Traits: w.cfg.Set, Topics: w.topics, Store: store, Client: w.client, Connect: w.connect,
+		Fleet: fleet.Fleet{Client: w.client, Config: w.cfg, Topics: w.topics}, Traits: w.cfg.Set, Store: store, Connect: w.connect,
 		Metrics: processor.NewMetrics(prometheus.NewRegistry()), Log: slog.New(slog.DiscardHandler), Instance: instance, Leave: true,
 	})
 	ctx, stop := context.WithCancel(ctx)

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/term"
 
 	"traitstream/config"
+	"traitstream/fleet"
 	"traitstream/kafka"
 	"traitstream/processor"
 	"traitstream/schemas"
@@ -176,12 +177,16 @@ func (a *app) openState(ctx context.Context, o appOptions) error {
 	return nil
 }
 
+func (a *app) fleet() *fleet.Fleet {
+	return &fleet.Fleet{Client: a.conn.client, Config: a.cfg, Topics: a.topics}
+}
+
 // processor returns one over the app, which others reach at an address, if any.
 // More options are of its workers' clients.
 func (a *app) processor(http string, leave bool, more ...kgo.Opt) *processor.Processor {
 	p := processor.New(processor.Options{
-		Config: a.cfg, Traits: a.traits, Generation: a.generation, Topics: a.topics, Store: a.store,
-		Client: a.conn.client, Connect: append(slices.Clone(a.conn.options), more...),
+		Fleet: *a.fleet(), Traits: a.traits, Generation: a.generation, Store: a.store,
+		Connect: append(slices.Clone(a.conn.options), more...),
 		Metrics: processor.NewMetrics(a.registry), Log: a.log,
 		Avro: a.avro, Schemas: a.schemas,
 		Instance: a.instance, HTTP: http, Leave: leave,

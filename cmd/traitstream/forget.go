@@ -16,9 +16,9 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"traitstream/config"
+	"traitstream/fleet"
 	"traitstream/impression"
 	"traitstream/kafka"
-	"traitstream/processor"
 	"traitstream/schemas"
 	"traitstream/schemas/avro"
 )
@@ -69,7 +69,7 @@ func (m *Main) forgetCommand() *cobra.Command {
 
 // forget has the users forgotten, and prints the receipt.
 func (m *Main) forget(ctx context.Context, cfg *config.Config, o forgetOptions, args []string) error {
-	req := processor.ForgetRequest{Trait: o.trait}
+	req := fleet.ForgetRequest{Trait: o.trait}
 	for _, i := range []impression.Identity{impression.User, impression.Anonymous} {
 		if i.String() == o.identity {
 			req.Identity = i
@@ -137,14 +137,14 @@ func patient(ctx context.Context, find avro.Lookup, log *slog.Logger) avro.Looku
 	}
 }
 
-func (m *Main) forgetNow(ctx context.Context, cl *kgo.Client, cfg *config.Config, topics *kafka.Topics, req processor.ForgetRequest) error {
+func (m *Main) forgetNow(ctx context.Context, cl *kgo.Client, cfg *config.Config, topics *kafka.Topics, req fleet.ForgetRequest) error {
 	req.Progress = m.forgetProgress()
-	receipt, err := processor.Forget(ctx, cl, cfg, topics, req)
-	if errors.Is(err, processor.ErrNotForgotten) {
+	receipt, err := (&fleet.Fleet{Client: cl, Config: cfg, Topics: topics}).Forget(ctx, req)
+	if errors.Is(err, fleet.ErrNotForgotten) {
 		return fmt.Errorf("%w; the commands stand in %s and are done as soon as a process has the users' tasks "+
 			"(status tells; is a run going?); the same command may be given again", err, topics.Inbox.Name)
 	}
-	if errors.Is(err, processor.ErrNoReceipt) {
+	if errors.Is(err, fleet.ErrNoReceipt) {
 		return fmt.Errorf("%w; the tombstones stand in %s; given again, the command finds nothing left to remove, and tells where the markers stand",
 			err, topics.Traits.Name)
 	}
@@ -226,7 +226,7 @@ func checkUser(user string) error {
 }
 
 // confirm asks whether it is meant, where there is somebody to ask.
-func (m *Main) confirm(ctx context.Context, cfg *config.Config, o forgetOptions, req processor.ForgetRequest) error {
+func (m *Main) confirm(ctx context.Context, cfg *config.Config, o forgetOptions, req fleet.ForgetRequest) error {
 	if o.file == "-" && !o.consent.yes {
 		return usage("nobody can be asked whether this is meant, since standard input has the list: say --yes")
 	}
@@ -242,7 +242,7 @@ func (m *Main) confirm(ctx context.Context, cfg *config.Config, o forgetOptions,
 }
 
 // printReceipt prints what was done, and what could not be.
-func (m *Main) printReceipt(r *processor.Receipt, topics *kafka.Topics) error {
+func (m *Main) printReceipt(r *fleet.Receipt, topics *kafka.Topics) error {
 	notDone := []string{
 		"the sources still hold their impressions, which are their owner's to delete",
 		"dead letters of these users stay in " + topics.DeadLetters.Name + " until they expire",
@@ -250,7 +250,7 @@ func (m *Main) printReceipt(r *processor.Receipt, topics *kafka.Topics) error {
 		"older records go from " + topics.Traits.Name + " and " + topics.Changelog.Name + " when Kafka compacts them",
 	}
 	text, err := json.Marshal(struct {
-		*processor.Receipt
+		*fleet.Receipt
 		NotDone []string `json:"not_done"`
 	}{r, notDone})
 	if err != nil {

@@ -11,7 +11,7 @@ import (
 	"testing"
 	"time"
 
-	"traitstream/processor"
+	"traitstream/fleet"
 )
 
 // A user is forgotten from beside a run: the receipt names what tap shows, and
@@ -26,7 +26,7 @@ func TestForget(t *testing.T) {
 	list := write(t, s.dir, "users.txt", "u1\r\n\nnobody\nu1\n")
 	out := succeed(t, "forget", "-c", s.config, "--file", list, "--yes")
 	var receipt struct {
-		processor.Receipt
+		fleet.Receipt
 		NotDone []string `json:"not_done"`
 	}
 	if err := json.Unmarshal([]byte(out), &receipt); err != nil {
@@ -52,7 +52,7 @@ func TestForget(t *testing.T) {
 }
 
 // tapped returns the line of a record of the traits topic.
-func (s stage) tapped(t *testing.T, at processor.LogPlace) string {
+func (s stage) tapped(t *testing.T, at fleet.LogPlace) string {
 	t.Helper()
 	for line := range strings.Lines(succeed(t, "tap", "-c", s.config, "--until-end", "--format", "json")) {
 		if strings.Contains(line, fmt.Sprintf(`"partition":%d,"offset":%d,`, at.Partition, at.Offset)) {
@@ -147,7 +147,7 @@ func TestForgetInAvro(t *testing.T) {
 	r := s.run(t)
 	succeed(t, "import", "-c", s.config, file)
 	r.until("two traits are there", func() bool { return len(s.values(t)) == 2 })
-	var receipt processor.Receipt
+	var receipt fleet.Receipt
 	if out := succeed(t, "forget", "-c", s.config, "--yes", "u1"); json.Unmarshal([]byte(out), &receipt) != nil || len(receipt.Users) != 1 || len(receipt.Users[0].Traits) != 1 {
 		t.Fatalf("the receipt is %s", out)
 	}
@@ -182,7 +182,7 @@ func TestForgetWhileTheRegistryIsAway(t *testing.T) {
 		t.Errorf("status %d, output %q, errors %q", status, stdout, stderr)
 	}
 	refusals.Store(1)
-	var receipt processor.Receipt
+	var receipt fleet.Receipt
 	if out := succeed(t, "forget", "-c", s.config, "--yes", "u2"); json.Unmarshal([]byte(out), &receipt) != nil || len(receipt.Users) != 1 || len(receipt.Users[0].Traits) != 1 {
 		t.Errorf("the receipt is %s", out)
 	}

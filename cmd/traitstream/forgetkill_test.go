@@ -16,8 +16,8 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"traitstream/fleet"
 	"traitstream/kafka"
-	"traitstream/processor"
 	"traitstream/schemas"
 	"traitstream/trait"
 )
@@ -236,7 +236,7 @@ func (w *forgotten) forgetAndKill(round int) (amid bool) {
 // take takes a receipt.
 func (w *forgotten) take(text string) {
 	w.t.Helper()
-	var receipt processor.Receipt
+	var receipt fleet.Receipt
 	if err := json.Unmarshal([]byte(text), &receipt); err != nil {
 		w.t.Fatalf("%s: %v", text, err)
 	}

@@ -7,8 +7,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"traitstream/config"
+	"traitstream/fleet"
 	"traitstream/kafka"
-	"traitstream/processor"
 )
 
 type statusOptions struct {
@@ -64,7 +64,7 @@ func (m *Main) status(ctx context.Context, cfg *config.Config, o statusOptions) 
 		if err != nil {
 			return err
 		}
-		inputs, err := processor.Inputs(ctx, conn.client, cfg, topics)
+		inputs, err := (&fleet.Fleet{Client: conn.client, Config: cfg, Topics: topics}).Inputs(ctx)
 		if err != nil {
 			return err
 		}

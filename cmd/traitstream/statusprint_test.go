@@ -8,8 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"traitstream/fleet"
 	"traitstream/kafka"
-	"traitstream/processor"
 	"traitstream/processor/group"
 	"traitstream/schemas"
 )
@@ -35,7 +35,7 @@ func reportOf() *statusReport {
 		{Task: 1, Worker: 1, State: stateRestoring, restoreStatus: restoreStatus{Restored: 450, Total: 1000, PerSecond: 44.4, SecondsLeft: &wait}},
 	}}}
 	note := schemas.OffsetNote{Owner: "app-3f2a8c1e5b7d9a04"}
-	inputs := []processor.Input{
+	inputs := []fleet.Input{
 		{Topic: "app-inbox", Partition: 0, Committed: 7, End: 7, Note: note},
 		{Topic: "app-inbox", Partition: 1, Committed: 9, End: 12, Lag: 3, Oldest: statusNow.Add(-200 * time.Millisecond)},
 		{Topic: "impressions", Partition: 0, Committed: 100, End: 100, Note: note},

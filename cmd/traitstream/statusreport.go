@@ -6,8 +6,8 @@ import (
 	"slices"
 	"time"
 
+	"traitstream/fleet"
 	"traitstream/kafka"
-	"traitstream/processor"
 )
 
 // statusReport is what status says; as JSON it is the line behind those of the
@@ -106,7 +106,7 @@ func newTaskReports(topics *kafka.Topics) []taskReport {
 
 // fill takes in what was found out about a group whose inbox is the topic that
 // its tasks go by.
-func (r *statusReport) fill(inbox string, g *membership, inputs []processor.Input, answers map[string]processStatus, now time.Time) {
+func (r *statusReport) fill(inbox string, g *membership, inputs []fleet.Input, answers map[string]processStatus, now time.Time) {
 	r.looked = true
 	r.Group.State, r.Group.Workers = g.state, len(g.members)
 	if !g.rebalancing() {
@@ -174,7 +174,7 @@ func (g *membership) unreached(answers map[string]processStatus) []string {
 	return append([]string{}, slices.Sorted(maps.Keys(names))...)
 }
 
-func newInputReport(in processor.Input, now time.Time) inputReport {
+func newInputReport(in fleet.Input, now time.Time) inputReport {
 	r := inputReport{Topic: in.Topic, Partition: in.Partition, CommittedBy: in.Note.Owner, End: in.End}
 	if in.Committed >= 0 {
 		r.Committed = &in.Committed

@@ -1,4 +1,4 @@
-package processor
+package fleet
 
 import (
 	"fmt"
@@ -13,28 +13,25 @@ import (
 func TestInboxIsEmptiedWhileItIsLookedAt(t *testing.T) {
 	for name, to := range map[string]int64{"of some": 5, "of all": 10} {
 		t.Run(name, func(t *testing.T) {
-			w, _ := newFaultyWorld(t, "", 1)
-			inbox := w.topics.Inbox.Name
+			w := newWorld(t, "", 1)
+			inbox := w.Topics.Inbox.Name
 			for i := range 10 {
-				r := impressionRecord(fmt.Sprintf("u%d", i), "f", "on", 0)
-				r.Topic = inbox
-				w.put(r)
+				w.put(t, &kgo.Record{Topic: inbox, Key: fmt.Appendf(nil, "u%d", i), Value: []byte("{}")})
 			}
-			o := &Options{Client: w.client, Config: w.cfg, Topics: w.topics}
-			m, err := o.measure(t.Context())
+			m, err := w.Measure(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
 			done := kadm.Offsets{}
 			done.AddOffset(inbox, 0, to, -1)
-			if _, err := kadm.NewClient(w.client).DeleteRecords(t.Context(), done); err != nil {
+			if _, err := kadm.NewClient(w.Client).DeleteRecords(t.Context(), done); err != nil {
 				t.Fatal(err)
 			}
-			n, _, err := m.lag(t.Context(), inbox, 0)
+			n, _, err := m.Lag(t.Context(), inbox, 0)
 			if err != nil || n != 10-to {
 				t.Errorf("the lag is %d, %v; want %d", n, err, 10-to)
 			}
-			waiting := waiting{o: o, topics: []string{inbox}, places: kadm.Offsets{}}
+			waiting := w.Wait(inbox)
 			reached, err := waiting.reached(t.Context(), m, inbox, 0, 10)
 			if err != nil || reached != (to == 10) {
 				t.Errorf("the end is reached: %t, %v", reached, err)
@@ -57,7 +54,7 @@ func TestFirstRecordBehindAborted(t *testing.T) {
 			t.Fatal(err)
 		}
 		for range 20 * firstLook {
-			r := w.webhook("u", "f", "on", 0)
+			r := &kgo.Record{Topic: "impressions", Value: []byte("{}")}
 			if err := cl.ProduceSync(t.Context(), r).FirstErr(); err != nil {
 				t.Fatal(err)
 			}
@@ -67,10 +64,9 @@ func TestFirstRecordBehindAborted(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	o := &Options{Client: w.client, Config: w.cfg, Topics: w.topics}
 	const marker = 1
 	for to, want := range map[int64]bool{end: true, 20 * firstLook: false, 20*firstLook + marker: false, 20*firstLook + marker + 1: true} {
-		first, err := o.firstRecord(t.Context(), "impressions", 0, 0, to)
+		first, err := w.FirstRecord(t.Context(), "impressions", 0, 0, to)
 		if err != nil || (first != nil) != want || want && first.Offset != 20*firstLook+marker {
 			t.Errorf("before %d the first record is %v, %v", to, first, err)
 		}

@@ -1,4 +1,4 @@
-package processor
+package fleet
 
 import (
 	"context"
@@ -9,7 +9,6 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"traitstream/config"
 	"traitstream/impression"
 	"traitstream/kafka"
 	"traitstream/schemas"
@@ -28,45 +27,6 @@ type ForgetRequest struct {
 	Progress func(done, users int)
 }
 
-// Receipt tells what became of a request, in the order of its users.
-type Receipt struct {
-	App   string          `json:"app"`
-	Users []ForgottenUser `json:"users"`
-}
-
-// ForgottenUser tells what was removed of a user.
-type ForgottenUser struct {
-	Identity string  `json:"identity"`
-	ID       string  `json:"id"`
-	Trait    *string `json:"trait,omitempty"` // where that one alone was to be forgotten
-	// RefusedUntil is the time up to which impressions of the user count no more.
-	RefusedUntil string           `json:"refused_until"`
-	Command      LogPlace         `json:"command"` // in the inbox, which is emptied of what is done
-	Marker       LogPlace         `json:"marker"`  // in the changelog
-	Traits       []ForgottenTrait `json:"traits"`  // those that had a value
-	State        []ForgottenState `json:"state"`   // what was removed from the changelog
-}
-
-// ForgottenTrait is a tombstone in the traits topic.
-type ForgottenTrait struct {
-	Trait    string   `json:"trait"`
-	ChangeID string   `json:"change_id"`
-	Place    LogPlace `json:"place"`
-}
-
-// ForgottenState is a tombstone in the changelog.
-type ForgottenState struct {
-	Trait string   `json:"trait"`
-	Place LogPlace `json:"place"`
-}
-
-// LogPlace is where a record stands.
-type LogPlace struct {
-	Topic     string `json:"topic"`
-	Partition int32  `json:"partition"`
-	Offset    int64  `json:"offset"`
-}
-
 // ErrNotForgotten says that commands were sent and not all are carried out yet. They
 // stay where they are until a worker has done them.
 var ErrNotForgotten = errors.New("not all commands are carried out")
@@ -82,30 +42,36 @@ const forgetInterval = 250 * time.Millisecond
 // committed what they do, and reads what that was from the topics themselves. So the
 // receipt tells of what readers of committed records see, whatever crashed
 // meanwhile. When ctx ends first, the error is an ErrNotForgotten, and the commands
-// stand; if all was done by then, an ErrNoReceipt. The client must let records choose their partition.
-func Forget(ctx context.Context, cl *kgo.Client, cfg *config.Config, topics *kafka.Topics, req ForgetRequest) (*Receipt, error) {
-	f := &forgetting{o: &Options{Client: cl, Config: cfg, Topics: topics}, req: req, byKey: map[string]int{}, byMarker: map[schemas.MarkerKey]int{}}
-	if err := f.begin(ctx); err != nil {
+// stand; if all was done by then, an ErrNoReceipt.
+func (f *Fleet) Forget(ctx context.Context, req ForgetRequest) (*Receipt, error) {
+	r := &forgetting{Fleet: f, req: req, byKey: map[string]int{}, byMarker: map[schemas.MarkerKey]int{}}
+	if err := r.begin(ctx); err != nil {
 		return nil, err
 	}
-	if err := f.send(ctx); err != nil {
-		return nil, fmt.Errorf("sending commands to %s: %w", topics.Inbox.Name, kafka.Explain(err))
+	if err := r.send(ctx); err != nil {
+		return nil, fmt.Errorf("sending commands to %s: %w", f.Topics.Inbox.Name, kafka.Explain(err))
 	}
-	if err := f.wait(ctx); err != nil {
+	if err := r.wait(ctx); err != nil {
 		return nil, err
 	}
-	if err := f.read(ctx); err != nil {
+	if err := r.read(ctx); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrNoReceipt, err)
 	}
-	if err := f.checkMarkers(); err != nil {
+	if err := r.checkMarkers(); err != nil {
 		return nil, err
 	}
-	return &f.receipt, nil
+	return &r.receipt, nil
+}
+
+// partition names one of a topic.
+type partition struct {
+	topic  string
+	number int32
 }
 
 // forgetting is a request under way.
 type forgetting struct {
-	o        *Options
+	*Fleet
 	req      ForgetRequest
 	receipt  Receipt
 	byKey    map[string]int            // users by what their state keys begin with
@@ -123,7 +89,7 @@ func (f *forgetting) key(user string) trait.Key {
 
 // begin notes where the outputs end, which is before all that the commands do.
 func (f *forgetting) begin(ctx context.Context) error {
-	f.receipt.App, f.starts = f.o.Config.App, map[partition]int64{}
+	f.receipt.App, f.starts = f.Config.App, map[partition]int64{}
 	for i, user := range f.req.Users {
 		u := ForgottenUser{Identity: f.req.Identity.String(), ID: user, Traits: []ForgottenTrait{}, State: []ForgottenState{}}
 		if f.req.Trait != "" {
@@ -131,11 +97,11 @@ func (f *forgetting) begin(ctx context.Context) error {
 		}
 		f.receipt.Users = append(f.receipt.Users, u)
 		f.byKey[string(schemas.UserPrefix(nil, f.req.Identity, []byte(user)))] = i
-		f.byMarker[schemas.MarkerKeyOf(f.o.Config.App, f.key(user))] = i
+		f.byMarker[schemas.MarkerKeyOf(f.Config.App, f.key(user))] = i
 	}
 	for p := range f.partitions() {
 		for _, topic := range f.outputs() {
-			_, end, err := f.o.logRange(ctx, partition{topic, p})
+			_, end, err := f.LogRange(ctx, topic, p)
 			if err != nil {
 				return err
 			}
@@ -146,14 +112,14 @@ func (f *forgetting) begin(ctx context.Context) error {
 }
 
 func (f *forgetting) outputs() []string {
-	return []string{f.o.Topics.Changelog.Name, f.o.Topics.Traits.Name}
+	return []string{f.Topics.Changelog.Name, f.Topics.Traits.Name}
 }
 
 // partitions are the tasks of the users.
 func (f *forgetting) partitions() map[int32]bool {
 	all := map[int32]bool{}
 	for _, user := range f.req.Users {
-		all[kafka.Partition([]byte(user), f.o.Topics.Tasks)] = true
+		all[kafka.Partition([]byte(user), f.Topics.Tasks)] = true
 	}
 	return all
 }
@@ -163,17 +129,17 @@ func (f *forgetting) send(ctx context.Context) error {
 	if f.req.Trait != "" {
 		c.Trait = []byte(f.req.Trait)
 	}
-	headers := kafkaHeaders(c.Headers())
+	headers := RecordHeaders(c.Headers())
 	for part := range slices.Chunk(f.receipt.Users, 1000) {
 		records := make([]*kgo.Record, len(part))
 		for i := range part {
 			user := []byte(part[i].ID)
 			records[i] = &kgo.Record{
-				Topic: f.o.Topics.Inbox.Name, Partition: kafka.Partition(user, f.o.Topics.Tasks),
+				Topic: f.Topics.Inbox.Name, Partition: kafka.Partition(user, f.Topics.Tasks),
 				Key: user, Headers: headers, Timestamp: time.Now(),
 			}
 		}
-		if err := f.o.Client.ProduceSync(ctx, records...).FirstErr(); err != nil {
+		if err := f.Client.ProduceSync(ctx, records...).FirstErr(); err != nil {
 			return err
 		}
 		for i, r := range records {
@@ -187,19 +153,19 @@ func (f *forgetting) send(ctx context.Context) error {
 // what they have done.
 func (f *forgetting) wait(ctx context.Context) error {
 	for told := time.Now(); ; {
-		m, err := f.o.measure(ctx)
+		m, err := f.Measure(ctx)
 		done := 0
 		if err == nil {
 			for i := range f.receipt.Users {
 				at := f.receipt.Users[i].Command
-				if c, ok := m.committed.Lookup(at.Topic, at.Partition); ok && c.At > at.Offset {
+				if c, ok := m.Committed.Lookup(at.Topic, at.Partition); ok && c.At > at.Offset {
 					done++
 				}
 			}
 		}
 		switch {
-		case err != nil && !retriable(err) && ctx.Err() == nil:
-			return fmt.Errorf("looking up how far group %s is: %w", f.o.Config.Group(), kafka.Explain(err))
+		case err != nil && !kafka.IsRetriable(err) && ctx.Err() == nil:
+			return fmt.Errorf("looking up how far group %s is: %w", f.Config.Group(), kafka.Explain(err))
 		case done == len(f.receipt.Users):
 			return nil
 		}
@@ -207,8 +173,10 @@ func (f *forgetting) wait(ctx context.Context) error {
 			told = time.Now()
 			f.req.Progress(done, len(f.receipt.Users))
 		}
-		if !sleep(ctx, forgetInterval) {
+		select {
+		case <-ctx.Done():
 			return fmt.Errorf("%w: %d of %d", ErrNotForgotten, done, len(f.receipt.Users))
+		case <-time.After(forgetInterval):
 		}
 	}
 }
@@ -217,15 +185,15 @@ func (f *forgetting) wait(ctx context.Context) error {
 // up after the commands were committed.
 func (f *forgetting) read(ctx context.Context) error {
 	for p, start := range f.starts {
-		_, end, err := f.o.logRange(ctx, p)
+		_, end, err := f.LogRange(ctx, p.topic, p.number)
 		if err != nil {
 			return err
 		}
 		take := f.change
-		if p.topic == f.o.Topics.Changelog.Name {
+		if p.topic == f.Topics.Changelog.Name {
 			take = f.logged
 		}
-		if err := kafka.ReadPartition(ctx, f.o.Client, p.topic, p.number, start, end, take); err != nil {
+		if err := kafka.ReadPartition(ctx, f.Client, p.topic, p.number, start, end, take); err != nil {
 			return err
 		}
 	}

@@ -1,4 +1,4 @@
-package processor
+package fleet
 
 import (
 	"fmt"
@@ -28,31 +28,31 @@ func TestInputs(t *testing.T) {
 	w := newWorld(t, "sources: [{topic: s}]\noutput: {partitions: 2}\n", 2)
 	look := func() []Input {
 		t.Helper()
-		inputs, err := Inputs(t.Context(), w.client, w.cfg, w.topics)
+		inputs, err := w.Inputs(t.Context())
 		if err != nil {
 			t.Fatal(err)
 		}
 		return inputs
 	}
-	inbox := w.topics.Inbox.Name
+	inbox := w.Topics.Inbox.Name
 	want := "s/0: -1 of 0, 0\ns/1: -1 of 0, 0\n" + inbox + "/0: -1 of 0, 0\n" + inbox + "/1: -1 of 0, 0"
 	if got := tell(look()); got != want {
 		t.Errorf("before the group is:\n%s\nwant\n%s", got, want)
 	}
 
-	adm := kadm.NewClient(w.client)
+	adm := kadm.NewClient(w.Client)
 	if _, err := adm.CreatePartitions(t.Context(), 1, "s"); err != nil {
 		t.Fatal(err)
 	}
 	at := time.UnixMilli(1_772_446_530_000)
-	w.inTransaction(kgo.TryCommit, 0, at)
-	w.inTransaction(kgo.TryAbort, 1, at)
-	w.inTransaction(kgo.TryAbort, 2, at)
-	w.inTransaction(kgo.TryCommit, 2, at.Add(time.Second))
-	w.inTransaction(kgo.TryCommit, 2, at.Add(time.Minute))
+	w.inTransaction(t, kgo.TryCommit, 0, at)
+	w.inTransaction(t, kgo.TryAbort, 1, at)
+	w.inTransaction(t, kgo.TryAbort, 2, at)
+	w.inTransaction(t, kgo.TryCommit, 2, at.Add(time.Second))
+	w.inTransaction(t, kgo.TryCommit, 2, at.Add(time.Minute))
 	commit := kadm.Offsets{}
 	commit.Add(kadm.Offset{Topic: "s", Partition: 0, At: 1, LeaderEpoch: -1, Metadata: schemas.OffsetNote{Owner: "app-x", Start: -1}.String()})
-	if err := adm.CommitAllOffsets(t.Context(), w.cfg.Group(), commit); err != nil {
+	if err := adm.CommitAllOffsets(t.Context(), w.Config.Group(), commit); err != nil {
 		t.Fatal(err)
 	}
 	inputs := look()
@@ -67,32 +67,31 @@ func TestInputs(t *testing.T) {
 }
 
 // inTransaction produces a record to a partition of s in a transaction.
-func (w *world) inTransaction(how kgo.TransactionEndTry, partition int32, at time.Time) {
-	w.t.Helper()
+func (w *world) inTransaction(t *testing.T, how kgo.TransactionEndTry, partition int32, at time.Time) {
+	t.Helper()
 	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.TransactionalID("inputs"), kgo.RecordPartitioner(kgo.ManualPartitioner())}, w.connect...)...)
 	if err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
 	defer cl.Close()
 	if err := cl.BeginTransaction(); err != nil {
-		w.t.Fatal(err)
+		t.Fatal(err)
 	}
-	if err := cl.ProduceSync(w.t.Context(), &kgo.Record{Topic: "s", Partition: partition, Value: []byte("{}"), Timestamp: at}).FirstErr(); err != nil {
-		w.t.Fatal(err)
+	if err := cl.ProduceSync(t.Context(), &kgo.Record{Topic: "s", Partition: partition, Value: []byte("{}"), Timestamp: at}).FirstErr(); err != nil {
+		t.Fatal(err)
 	}
-	if err := cl.EndTransaction(w.t.Context(), how); err != nil {
-		w.t.Fatal(err)
+	if err := cl.EndTransaction(t.Context(), how); err != nil {
+		t.Fatal(err)
 	}
 }
 
 // What can't be asked for is an error that names the group.
 func TestInputsFail(t *testing.T) {
 	w := newWorld(t, "sources: [{topic: s}]\n", 1)
-	w.topics.Inbox = kafka.Topic{Name: "none"}
-	cfg := *w.cfg
-	cfg.Sources = nil
-	cfg.App = "other"
-	if inputs, err := Inputs(t.Context(), w.client, &cfg, w.topics); err == nil || !strings.Contains(err.Error(), "looking up how far group other is") {
+	w.Topics.Inbox = kafka.Topic{Name: "none"}
+	w.Config.Sources = nil
+	w.Config.App = "other"
+	if inputs, err := w.Inputs(t.Context()); err == nil || !strings.Contains(err.Error(), "looking up how far group other is") {
 		t.Errorf("got %v, %v", inputs, err)
 	}
 }

@@ -1,4 +1,4 @@
-package processor
+package fleet
 
 import (
 	"context"
@@ -16,15 +16,11 @@ const caughtUpInterval = 100 * time.Millisecond
 // WaitUntilCaughtUp returns when every impression that stands in the sources
 // now, forwarded ones included, is merged and committed by the group as a whole.
 // It returns nil too when ctx ends first.
-func (p *Processor) WaitUntilCaughtUp(ctx context.Context) error {
-	var sources []string
-	for _, s := range p.o.Config.Sources {
-		sources = append(sources, s.Topic)
-	}
+func (f *Fleet) WaitUntilCaughtUp(ctx context.Context) error {
 	// First the sources, then what they have made the group forward: a
 	// forwarded record is committed together with its source's offset.
-	for _, topics := range [][]string{sources, {p.o.Topics.Inbox.Name}} {
-		if err := p.o.waitFor(ctx, topics); err != nil || ctx.Err() != nil {
+	for _, topics := range [][]string{f.Sources(), {f.Topics.Inbox.Name}} {
+		if err := f.waitFor(ctx, topics); err != nil || ctx.Err() != nil {
 			return err
 		}
 	}
@@ -32,39 +28,49 @@ func (p *Processor) WaitUntilCaughtUp(ctx context.Context) error {
 }
 
 // waitFor waits until the group has committed all that stands in some topics.
-func (o *Options) waitFor(ctx context.Context, topics []string) error {
-	w := o.newWaiting(topics...)
+func (f *Fleet) waitFor(ctx context.Context, topics []string) error {
+	w := f.Wait(topics...)
 	for {
-		err := w.look(ctx)
+		done, err := w.Look(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return nil //nolint:nilerr // that the wait is given up is no failure of it
-		case err != nil && !retriable(err):
-			return fmt.Errorf("looking up how far group %s is: %w", o.Config.Group(), kafka.Explain(err))
-		case err == nil && len(w.behind) == 0:
+		case err != nil && !kafka.IsRetriable(err):
+			return fmt.Errorf("looking up how far group %s is: %w", f.Config.Group(), kafka.Explain(err))
+		case err == nil && done:
 			return nil
-		case !sleep(ctx, caughtUpInterval):
+		}
+		select {
+		case <-ctx.Done():
 			return nil
+		case <-time.After(caughtUpInterval):
 		}
 	}
 }
 
-// waiting is a wait for partitions to be committed up to an end.
-type waiting struct {
-	o      *Options
+// Waiting is a wait for partitions to be committed up to where they end at its first look.
+type Waiting struct {
+	fleet  *Fleet
 	topics []string
 	behind kadm.Offsets // ends that are not reached; nil before the first look
 	places kadm.Offsets // of the look before
 }
 
-func (o *Options) newWaiting(topics ...string) *waiting {
-	return &waiting{o: o, topics: topics, places: kadm.Offsets{}}
+// Wait begins a wait for all that stands in some topics.
+func (f *Fleet) Wait(topics ...string) *Waiting {
+	return &Waiting{fleet: f, topics: topics, places: kadm.Offsets{}}
+}
+
+// Look tells whether the group is done with all of it.
+func (w *Waiting) Look(ctx context.Context) (done bool, err error) {
+	err = w.look(ctx)
+	return err == nil && len(w.behind) == 0, err
 }
 
 // look takes out of behind the partitions that the group is done with.
-func (w *waiting) look(ctx context.Context) error {
+func (w *Waiting) look(ctx context.Context) error {
 	if w.behind == nil {
-		end, err := kadm.NewClient(w.o.Client).ListEndOffsets(ctx, w.topics...)
+		end, err := kadm.NewClient(w.fleet.Client).ListEndOffsets(ctx, w.topics...)
 		if err == nil {
 			err = end.Error()
 		}
@@ -73,7 +79,7 @@ func (w *waiting) look(ctx context.Context) error {
 		}
 		w.behind = end.Offsets()
 	}
-	m, err := w.o.measure(ctx)
+	m, err := w.fleet.Measure(ctx)
 	if err != nil {
 		return err
 	}
@@ -99,8 +105,8 @@ const nearEnd = 100
 
 // reached tells whether no impression is left before an offset. A group that
 // still moves, far from the end, is not asked to be read after.
-func (w *waiting) reached(ctx context.Context, m *measurement, topic string, partition int32, end int64) (bool, error) {
-	from := m.place(topic, partition)
+func (w *Waiting) reached(ctx context.Context, m *Measurement, topic string, partition int32, end int64) (bool, error) {
+	from := m.Place(topic, partition)
 	if from >= end {
 		return true, nil
 	}
@@ -109,6 +115,6 @@ func (w *waiting) reached(ctx context.Context, m *measurement, topic string, par
 	if before.At != from && end-from > nearEnd {
 		return false, nil
 	}
-	first, err := w.o.firstRecord(ctx, topic, partition, from, end)
+	first, err := w.fleet.FirstRecord(ctx, topic, partition, from, end)
 	return err == nil && first == nil, err
 }

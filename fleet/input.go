@@ -1,4 +1,4 @@
-package processor
+package fleet
 
 import (
 	"cmp"
@@ -11,9 +11,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
-	"github.com/twmb/franz-go/pkg/kgo"
 
-	"traitstream/config"
 	"traitstream/kafka"
 	"traitstream/schemas"
 )
@@ -32,30 +30,27 @@ type Input struct {
 // inputSlots bounds how many partitions are read at once for their first record.
 const inputSlots = 16
 
-// Inputs tells how far the group of a configuration is with every partition of
-// its sources and of the inbox, by topic and number. It asks the brokers alone,
-// so it works from outside the group, with nobody in it too; the topics must
-// exist. An error names what could not be asked for.
-func Inputs(ctx context.Context, cl *kgo.Client, cfg *config.Config, topics *kafka.Topics) ([]Input, error) {
-	o := &Options{Client: cl, Config: cfg, Topics: topics}
-	m, err := o.measure(ctx)
+// Inputs tells how far the group is with every partition of the sources and of the
+// inbox, by topic and number. An error names what could not be asked for.
+func (f *Fleet) Inputs(ctx context.Context) ([]Input, error) {
+	m, err := f.Measure(ctx)
 	if err == nil {
-		err = m.failed()
+		err = m.Failed()
 	}
 	if err != nil {
-		return nil, fmt.Errorf("looking up how far group %s is: %w", cfg.Group(), kafka.Explain(err))
+		return nil, fmt.Errorf("looking up how far group %s is: %w", f.Config.Group(), kafka.Explain(err))
 	}
-	inputs, err := m.inputs(ctx, func(string, int32) bool { return true })
+	inputs, err := m.Inputs(ctx, func(string, int32) bool { return true })
 	slices.SortFunc(inputs, func(a, b Input) int {
 		return cmp.Or(cmp.Compare(a.Topic, b.Topic), cmp.Compare(a.Partition, b.Partition))
 	})
 	return inputs, err
 }
 
-// inputs tells how far the group is with those that are wanted.
-func (m *measurement) inputs(ctx context.Context, wanted func(topic string, number int32) bool) ([]Input, error) {
+// Inputs tells how far the group is with those that are wanted.
+func (m *Measurement) Inputs(ctx context.Context, wanted func(topic string, number int32) bool) ([]Input, error) {
 	var inputs []Input
-	m.end.Each(func(end kadm.ListedOffset) {
+	m.End.Each(func(end kadm.ListedOffset) {
 		if wanted(end.Topic, end.Partition) {
 			inputs = append(inputs, m.input(end))
 		}
@@ -63,19 +58,19 @@ func (m *measurement) inputs(ctx context.Context, wanted func(topic string, numb
 	return inputs, m.lags(ctx, inputs)
 }
 
-// failed returns what the brokers could not tell of single partitions.
-func (m *measurement) failed() error {
-	err := m.committed.Error()
+// Failed returns what the brokers could not tell of single partitions.
+func (m *Measurement) Failed() error {
+	err := m.Committed.Error()
 	if errors.Is(err, kerr.GroupIDNotFound) { // nobody has joined it yet
 		err = nil
 	}
-	return cmp.Or(err, m.start.Error(), m.end.Error())
+	return cmp.Or(err, m.Start.Error(), m.End.Error())
 }
 
 // input returns what the offsets alone tell of a partition.
-func (m *measurement) input(end kadm.ListedOffset) Input {
+func (m *Measurement) input(end kadm.ListedOffset) Input {
 	in := Input{Topic: end.Topic, Partition: end.Partition, End: end.Offset, Committed: -1}
-	if c, ok := m.committed.Lookup(end.Topic, end.Partition); ok && c.At >= 0 {
+	if c, ok := m.Committed.Lookup(end.Topic, end.Partition); ok && c.At >= 0 {
 		in.Committed = c.At
 		if note, ok := schemas.ParseOffsetNote(c.Metadata); ok {
 			in.Note = note
@@ -85,7 +80,7 @@ func (m *measurement) input(end kadm.ListedOffset) Input {
 }
 
 // lags looks for the first unprocessed record of each input, several at a time.
-func (m *measurement) lags(ctx context.Context, inputs []Input) error {
+func (m *Measurement) lags(ctx context.Context, inputs []Input) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	slots := make(chan struct{}, inputSlots)
@@ -96,7 +91,7 @@ func (m *measurement) lags(ctx context.Context, inputs []Input) error {
 			defer func() { <-slots }()
 			in := &inputs[i]
 			var err error
-			if in.Lag, in.Oldest, err = m.lag(ctx, in.Topic, in.Partition); err != nil {
+			if in.Lag, in.Oldest, err = m.Lag(ctx, in.Topic, in.Partition); err != nil {
 				cancel(fmt.Errorf("looking for the oldest unprocessed record: %w", err))
 			}
 		})
