@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
@@ -164,8 +163,7 @@ func (m *Main) listDefinitions(all []schemas.Definitions) error {
 		}
 		t.add(of.Name.String(), of.Property, of.NotServed.String(), expires, of.Description)
 	}
-	since := time.UnixMilli(d.Changed).UTC().Format(time.RFC3339)
-	if _, err := fmt.Fprintf(m.Stdout, "generation %d, in force since %s\n\n", d.Generation, since); err != nil {
+	if _, err := fmt.Fprintf(m.Stdout, "generation %d, in force since %s\n\n", d.Generation, when(d.Changed)); err != nil {
 		return err
 	}
 	return t.print(m.Stdout)
@@ -191,7 +189,7 @@ func (m *Main) definitionsHistory(all []schemas.Definitions) error {
 			}
 			continue
 		}
-		t.add(strconv.FormatUint(uint64(d.Generation), 10), stateWord(d, current.Generation), time.UnixMilli(d.Changed).UTC().Format(time.RFC3339), d.By, d.Reason)
+		t.add(strconv.FormatUint(uint64(d.Generation), 10), stateWord(d, current.Generation), when(d.Changed), d.By, d.Reason)
 	}
 	if m.format == "json" {
 		return nil

@@ -191,7 +191,7 @@ func originText(o *explorer.Origin) string {
 }
 
 // exactly returns a time to the ms.
-func exactly(t explorer.Time) string { return t.Time().Format("2006-01-02 15:04:05.000 UTC") }
+func exactly(t explorer.Time) string { return exactMoment(t.Time()) }
 
 // agoText returns a time, and how long ago it was.
 func agoText(t explorer.Time, now time.Time) string {

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"strconv"
 	"time"
-
-	"traitstream/config"
 )
 
 // users is the value of --users: a number, or 0 for all.
@@ -44,7 +42,7 @@ func (t *recordTime) String() string {
 }
 
 func (t *recordTime) Set(text string) error {
-	at, err := config.ParseTime(text)
+	at, err := parseMoment(text)
 	t.Time = at
 	return err
 }

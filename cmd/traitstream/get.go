@@ -122,7 +122,7 @@ func (m *Main) printTraits(t *table, traits []explorer.Trait) error {
 }
 
 // momentText returns a time to the second.
-func momentText(t explorer.Time) string { return t.Time().Format("2006-01-02 15:04:05 UTC") }
+func momentText(t explorer.Time) string { return moment(t.Time()) }
 
 func orDash(text *string) string {
 	if text == nil {
