@@ -55,6 +55,9 @@ func (m *Main) applyCommand() *cobra.Command {
 			"read it, they go over: what differs is sent, and what has lost its definition is removed.\n\n" +
 			"A changed definition is computed from what the sources still hold; one that stays keeps what it knows from before.\n" +
 			"An interrupt stops watching, not the change: `definitions cancel` gives it up.",
+		Example: "  traitstream apply -c new.yaml --dry-run\n" +
+			"  traitstream apply -c new.yaml --yes --reason \"only those who saw it on\"\n" +
+			"  traitstream apply -c new.yaml --yes --rate 5000/s --timeout 1h",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := o.check(); err != nil {
@@ -82,7 +85,7 @@ func (m *Main) withJobs(ctx context.Context, cfg *config.Config, fn func(*connec
 	defer a.close()
 	for _, t := range []kafka.Topic{a.topics.Control, a.topics.Inbox} {
 		if t.Missing {
-			return fmt.Errorf("topic %s does not exist; run creates it", t.Name)
+			return fmt.Errorf("no definitions are in force yet: topic %s does not exist; run creates it", t.Name)
 		}
 	}
 	return fn(a.conn, a.jobs)

@@ -18,8 +18,14 @@ func (m *Main) definitionsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "definitions",
 		Short: "Show the definitions in force and those before them, and go back",
-		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return m.definitions(c.Context(), m.listDefinitions) },
+		Long: "Shows the definitions in force, as `definitions list` does. Each change of them, by `apply` or a rollback, is a\n" +
+			"generation with a number, from 0 for those of the first start.",
+		Example: "  traitstream definitions history\n" +
+			"  traitstream definitions show 0\n" +
+			"  traitstream definitions rollback 0 --yes\n" +
+			"  traitstream definitions cancel 3",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return m.definitions(c.Context(), m.listDefinitions) },
 	}
 	c.AddCommand(
 		&cobra.Command{
@@ -46,7 +52,7 @@ func (m *Main) definitionsCommand() *cobra.Command {
 		},
 		m.rollbackCommand(),
 		&cobra.Command{
-			Use: "cancel GENERATION", Short: "Give definitions up that are being computed", Args: cobra.ExactArgs(1),
+			Use: "cancel GENERATION", Short: "Give up definitions that are being computed", Args: cobra.ExactArgs(1),
 			RunE: func(c *cobra.Command, args []string) error {
 				number, err := parseGeneration(args[0])
 				if err != nil {
@@ -238,6 +244,11 @@ func (m *Main) cancelDefinitions(ctx context.Context, number uint32) error {
 		d, err := generationOf(all, number)
 		if err != nil {
 			return err
+		}
+		if d.State != schemas.DefinitionsPreparing {
+			current, _ := processor.InForce(all)
+			return fmt.Errorf("generation %d of the definitions is not being prepared: it is %s (`traitstream definitions history` lists all)",
+				d.Generation, stateWord(d, current.Generation))
 		}
 		if err := jobs.Undefine(ctx, conn.options, d.Generation); err != nil {
 			return err

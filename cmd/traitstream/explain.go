@@ -24,6 +24,9 @@ func (m *Main) explainCommand() *cobra.Command {
 		Long: "Tells what a trait of a user is and why: its value and when it was last seen, the impression that changed it\n" +
 			"(flag, environment, label, and where it was read: topic, partition, offset, element), the definition that wanted\n" +
 			"it, the value before, the change that went out, and whether it has expired or was forgotten.\n\n" + lookupHelp,
+		Example: "  traitstream explain user-1042 new_checkout\n" +
+			"  traitstream explain user-1042 new_checkout --ask 127.0.0.1:8080\n" +
+			"  traitstream explain user-1042 new_checkout --at-rest --state-dir traitstream-data",
 		Args: cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			u, err := o.check(args[0])

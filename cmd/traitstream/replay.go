@@ -22,6 +22,10 @@ func (m *Main) replayCommand() *cobra.Command {
 		Short: "Read history again, or send traits again, beside live impressions",
 		Long: "A replay is a job that stands in the control topic and is carried out by the processes that run, in the\n" +
 			"transactions of live impressions, which go first. It survives whatever happens to a process.",
+		Example: "  traitstream replay start --dry-run\n" +
+			"  traitstream replay list\n" +
+			"  traitstream replay wait 20260302-101530-5e0c --timeout 1h\n" +
+			"  traitstream replay cancel 5e0c",
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return usage("replay: say what to do: start, list, show, pause, resume, cancel or wait")

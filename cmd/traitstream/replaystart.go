@@ -40,6 +40,9 @@ func (m *Main) replayStartCommand() *cobra.Command {
 			"each trait again, with the same change_id and the header traitstream.replay, for subscribers that have lost\n" +
 			"data; --from and --to are then when the values were seen.\n\n" +
 			"On a terminal it asks whether the plan is meant. Who runs carries it out; `replay wait` follows it.",
+		Example: "  traitstream replay start --dry-run --from 30d\n" +
+			"  traitstream replay start --from-offset impressions/3/120000 --rate 500/s --reason \"the source was repaired\"\n" +
+			"  traitstream replay start --emit all --user user-1042 --yes --wait",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := m.load()

@@ -43,6 +43,9 @@ func (m *Main) verifyCommand() *cobra.Command {
 			"The local state in state.dir is compared if no process has it open. No run can open it meanwhile, and\n" +
 			"opening it after a crash finishes what its log still holds.\n\n" +
 			"All sources are read, once for as many tasks as fit into --memory. The process needs about twice as much.",
+		Example: "  traitstream verify\n" +
+			"  traitstream verify --task 0,1 --memory 1024\n" +
+			"  traitstream verify --all --format json",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := m.load()
