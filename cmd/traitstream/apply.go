@@ -34,7 +34,7 @@ func (o *applyOptions) flags(c *cobra.Command) {
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan and do nothing")
 	f.Var(&o.rate, "rate", "read so many records of history a second at most, such as 500/s (default as many as live impressions leave room for)")
 	f.StringVar(&o.reason, "reason", "", "`TEXT` that is kept with the definitions")
-	f.DurationVar(&o.timeout, "timeout", 0, "give the definitions up that are not computed in time; 0: wait as long as it takes")
+	f.Var((*timeout)(&o.timeout), "timeout", "give the definitions up that are not computed in time, such as 1h (default wait as long as it takes)")
 }
 
 // check finds what can't be meant.

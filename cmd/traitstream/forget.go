@@ -63,7 +63,7 @@ func (m *Main) forgetCommand() *cobra.Command {
 	f.StringVar(&o.trait, "trait", "", "forget this trait `NAME` alone")
 	f.StringVar(&o.file, "file", "", "read the users from a `FILE`, one a line, - for standard input")
 	o.consent.flag(c)
-	f.DurationVar(&o.timeout, "timeout", o.timeout, "wait so long at most for the commands to be carried out")
+	f.Var((*timeout)(&o.timeout), "timeout", "wait so long at most for the commands to be carried out")
 	return c
 }
 

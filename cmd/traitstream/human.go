@@ -31,7 +31,7 @@ func exactMoment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:0
 // parseMoment reads a time as it is printed, or as the configuration has it.
 func parseMoment(text string) (time.Time, error) {
 	if t, err := time.Parse(momentLayout, text); err == nil {
-		return t, nil
+		text = t.Format(time.RFC3339Nano)
 	}
 	return config.ParseTime(text)
 }

@@ -34,6 +34,16 @@ func TestMoment(t *testing.T) {
 	}
 }
 
+// A timeout is written as in the configuration.
+func TestTimeout(t *testing.T) {
+	for text, want := range map[string]string{"90s": "90s", "1h30m": "90m", "2d": "2d", "250ms": "250ms", "0": ""} {
+		var d timeout
+		if err := d.Set(text); err != nil || d.String() != want {
+			t.Errorf("%s: %s, %v; want %s", text, d.String(), err, want)
+		}
+	}
+}
+
 // timePattern finds times, in whatever form.
 var timePattern = regexp.MustCompile(`\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d)?(?:\.\d+)?(?:Z| UTC)?`)
 
