@@ -27,6 +27,7 @@ type Config struct {
 	Sources     []Source           // at least one, each of another topic
 	Traits      []trait.Definition // at least one
 	Set         *trait.Set         // Traits, compiled
+	TraitsGiven bool               // else Traits are the default
 	Definitions OnDefinitions
 	Output      Output
 	Registry    SchemaRegistry

@@ -53,7 +53,7 @@ func (r *reader) complete() {
 		c.Output.Topic = c.App + "-traits"
 	}
 	c.State.Dir = r.absolute(c.State.Dir)
-	if !r.given("traits") {
+	if c.TraitsGiven = r.given("traits"); !c.TraitsGiven {
 		r.defaultTraits()
 	}
 }

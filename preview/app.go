@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync/atomic"
 
 	"github.com/twmb/franz-go/pkg/kadm"
@@ -21,7 +20,7 @@ type app struct {
 	// committed are the group's offsets of the sources, from before the traits were
 	// read; nil: there are none, so nothing tells what it has processed.
 	committed map[string]map[int32]int64
-	waiting   int64 // records of the inbox that it has not come to
+	waiting   int64 // forwarded impressions in the inbox that it has not come to
 	there     bool  // it has a traits topic
 	unread    atomic.Int64
 }
@@ -71,8 +70,10 @@ func (p *preview) findCommitted(ctx context.Context) error {
 	}
 	for number, log := range logs {
 		from := max(log.From, offsets[inbox.Name][number])
-		err := kafka.ReadPartition(ctx, p.o.Client, inbox.Name, number, from, log.To, func(*kgo.Record) error {
-			p.app.waiting++
+		err := kafka.ReadPartition(ctx, p.o.Client, inbox.Name, number, from, log.To, func(r *kgo.Record) error {
+			if isForwarded(r) {
+				p.app.waiting++
+			}
 			return nil
 		})
 		// The app goes on and empties it.
@@ -81,6 +82,16 @@ func (p *preview) findCommitted(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// isForwarded tells whether a record of the inbox is an impression, and no command.
+func isForwarded(r *kgo.Record) bool {
+	headers := make([]schemas.Header, len(r.Headers))
+	for i, h := range r.Headers {
+		headers[i] = schemas.Header{Key: h.Key, Value: h.Value}
+	}
+	_, err := schemas.ParseInboxHeaders(headers)
+	return err == nil
 }
 
 func numbers(n int32) (all []int32) {
@@ -134,7 +145,7 @@ func (p *preview) held(r *kgo.Record) error {
 	} else if err == nil {
 		var c schemas.Change
 		if c, err = schemas.DecodeValue(value); err == nil && p.compares(&c) {
-			p.hold(c.Key, c.Emission.Value, c.Emission.SeenAt, p.flagsOf(&c.Emission.Facts))
+			p.hold(c.Key, c.Emission.Value, c.Emission.SeenAt, p.flagsOf(&c))
 		}
 	}
 	if err != nil {
@@ -181,20 +192,35 @@ func (p *preview) hold(k trait.Key, value []byte, seenAt int64, flags uint8) {
 
 // flagsOf tells whether a held trait comes from history that is not read, and
 // whether its definition is gone.
-func (p *preview) flagsOf(f *trait.Facts) (flags uint8) {
-	from, there := p.from[f.Place.Topic][f.Place.Partition]
-	if !there || f.Place.Offset < from {
+func (p *preview) flagsOf(c *schemas.Change) (flags uint8) {
+	if p.from.before(c.Emission.Facts.Place) {
 		flags |= lost
 	}
-	if !slices.ContainsFunc(p.o.Config.Traits, func(d trait.Definition) bool { return d.Name.String() == f.Definition }) {
+	if p.isOrphan(c) {
 		flags |= orphan
 	}
 	return flags
 }
 
+// isOrphan tells whether the definition of a held trait is gone, by its name where
+// nothing else is known. If one that is computed anew may yield the trait from
+// history that is there and is not read, its definition counts as one that stays.
+func (p *preview) isOrphan(c *schemas.Change) bool {
+	if p.o.Change == nil {
+		return !p.o.Config.Set.Has(c.Emission.Facts.Definition)
+	}
+	rec := trait.Record{Emitted: c.Emission}
+	rec.Emitted.Sent = true
+	if p.o.Change.Keeps(c.Key.Trait, &rec) {
+		return false
+	}
+	at := c.Emission.Facts.Place
+	return p.start.before(at) || !p.from.before(at) || !p.o.Change.New.CanYield(string(c.Key.Trait))
+}
+
 // findStarts looks up where the history of the sources begins that is read.
 func (p *preview) findStarts(ctx context.Context) error {
-	p.from = map[string]map[int32]int64{}
+	p.from, p.start = offsets{}, offsets{}
 	for name := range p.o.Topics.Sources {
 		logs, err := kafka.Logs(ctx, p.o.Client, name)
 		if err != nil {
@@ -210,9 +236,9 @@ func (p *preview) findStarts(ctx context.Context) error {
 				return fmt.Errorf("looking up where --since is in %s: %w", name, kafka.Explain(err))
 			}
 		}
-		p.from[name] = map[int32]int64{}
+		p.from[name], p.start[name] = map[int32]int64{}, map[int32]int64{}
 		for number, log := range logs {
-			p.from[name][number] = log.From
+			p.from[name][number], p.start[name][number] = log.From, log.From
 			if o, ok := since.Lookup(name, number); ok {
 				p.from[name][number] = max(log.From, o.Offset)
 			}

@@ -14,6 +14,9 @@ func (s *summary) compare(sh *shard, at, id uint32) {
 	if id == 0 && r.held == 0 {
 		return
 	}
+	if r.held != 0 && r.flags&orphan != 0 && id > 0 && !s.p.fresh[sh.contents.list[id].definition] {
+		id = 0 // a definition that is not computed anew gives nothing back
+	}
 	computed, held := &sh.contents.list[id], &sh.contents.list[r.held]
 	name := held.trait
 	if id > 0 {
@@ -24,14 +27,17 @@ func (s *summary) compare(sh *shard, at, id uint32) {
 		of = &TraitDifference{Trait: string(name)}
 		s.byTrait[of.Trait] = of
 	}
-	kept := r.flags&(lost|orphan) == lost && r.held != 0
+	gone := r.flags&lost != 0 && r.held != 0 && (r.seen == 0 || r.heldAt > r.seenAt)
+	before := of.apart()
 	switch {
 	case bytes.Equal(computed.value, held.value):
 		of.Same += s.weight
 	case r.flags&flux != 0:
 		s.apart.Unprocessed += s.weight
-	case kept && (r.seen == 0 || r.heldAt > r.seenAt):
+	case gone && r.flags&orphan == 0:
 		s.apart.Kept += s.weight
+	case !s.touches(sh, r, id):
+		s.apart.Untouched += s.weight
 	case r.held == 0:
 		of.Added += s.weight
 		s.example(0, sh, at, id)
@@ -42,6 +48,39 @@ func (s *summary) compare(sh *shard, at, id uint32) {
 		of.Changed += s.weight
 		s.example(2, sh, at, id)
 	}
+	if of.apart() > before && gone && s.yields(of.Trait) {
+		s.apart.Lost += s.weight
+	}
+}
+
+// touches tells whether applying the definitions changes a trait that differs, and
+// has a content in the end: where the definition of what is held goes, where one that
+// is computed anew has seen the trait last, or where it has expired.
+func (s *summary) touches(sh *shard, r *register, id uint32) bool {
+	if s.p.o.Change == nil || r.held != 0 && r.flags&orphan != 0 {
+		return true
+	}
+	if r.seen == 0 {
+		return false
+	}
+	c := &sh.contents.list[r.seen]
+	if s.p.fresh[c.definition] {
+		return r.held == 0 || r.seenAt >= r.heldAt
+	}
+	return id == 0 && c.value != nil
+}
+
+// yields tells whether a definition that is computed anew can yield a trait of a name.
+func (s *summary) yields(trait string) bool {
+	if s.p.o.Change == nil {
+		return false
+	}
+	can, known := s.yield[trait]
+	if !known {
+		can = s.p.o.Change.New.CanYield(trait)
+		s.yield[trait] = can
+	}
+	return can
 }
 
 func (s *summary) example(kind int, sh *shard, at, id uint32) {

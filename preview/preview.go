@@ -12,6 +12,7 @@ import (
 	"traitstream/kafka"
 	"traitstream/schemas"
 	"traitstream/schemas/avro"
+	"traitstream/trait"
 )
 
 // DefaultMemory is what is kept of users and traits where Options do not tell, in
@@ -23,6 +24,10 @@ type Options struct {
 	Config *config.Config // with the definitions to preview
 	Topics *kafka.Topics  // of which the sources must exist
 	Client *kgo.Client
+	// Change leads from the definitions in force to those of Config: traits whose
+	// definitions stay are not computed anew when these are applied. Nil: it is not
+	// known what is in force, and all that differs is told.
+	Change *trait.Change
 	// Avro reads the traits topic; nil: it is in JSON.
 	Avro *schemas.Avro
 	// Schemas finds those of sources in Avro; nil where there is none.
@@ -57,13 +62,24 @@ func Run(ctx context.Context, o Options) (*Report, error) {
 	return p.report(err == nil), nil
 }
 
+// offsets are places in topics, by topic and partition.
+type offsets map[string]map[int32]int64
+
+// before tells whether a place lies before these, or in none of their topics.
+func (o offsets) before(at trait.Place) bool {
+	from, there := o[at.Topic][at.Partition]
+	return !there || at.Offset < from
+}
+
 // preview is a preview under way.
 type preview struct {
 	o       Options
 	readers int
 	wanted  []bool // by definition: all its traits
+	fresh   []bool // by definition: it is computed anew
 	table   *table
-	from    map[string]map[int32]int64 // where the history begins that is read
+	from    offsets // where the history begins that is read
+	start   offsets // where the sources begin
 	app     app
 
 	mu          sync.Mutex
@@ -81,6 +97,7 @@ func newPreview(o Options) *preview {
 	p := &preview{o: o, readers: max(2, runtime.GOMAXPROCS(0)), total: newTally(o.Config.Set)}
 	for _, d := range o.Config.Traits {
 		p.wanted = append(p.wanted, o.Trait == "" || o.Trait == d.Name.String())
+		p.fresh = append(p.fresh, o.Change == nil || o.Change.New.Has(d.Name.String()))
 	}
 	p.table = newTable(len(p.wanted), o.Memory, o.Users)
 	return p

@@ -7,6 +7,9 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kgo"
+
+	"traitstream/schemas"
+	"traitstream/trait"
 )
 
 // fill puts impressions of eight users and two flags, each of which changes once.
@@ -96,6 +99,50 @@ func TestUnprocessedAndKept(t *testing.T) {
 	r = w.preview("traits: [{name: other, where: {split: f}}]", func(o *Options) { o.Since = time.UnixMilli(noon + 5000) })
 	if a := r.Difference; a.Kept != 0 || a.Removed != 16 || a.Unprocessed != 2 {
 		t.Errorf("of a definition that is gone: %+v", a)
+	}
+}
+
+// Forwarded impressions wait in the inbox, and commands there are no such.
+func TestWaiting(t *testing.T) {
+	w := newWorld(t, "", 2, true)
+	w.fill()
+	w.run()
+	inbox := func(headers []schemas.Header) *kgo.Record {
+		r := &kgo.Record{Topic: w.topics.Inbox.Name, Key: []byte("u1")}
+		for _, h := range headers {
+			r.Headers = append(r.Headers, kgo.RecordHeader{Key: h.Key, Value: h.Value})
+		}
+		return r
+	}
+	w.put(inbox(schemas.Command{Kind: schemas.Forget}.Headers()), inbox(schemas.Command{Kind: schemas.Tick, Time: noon}.Headers()),
+		inbox(schemas.InboxHeaders(trait.Place{Topic: "impressions", Index: -1, Timestamp: noon})))
+	if a := w.preview("").Difference; a.Waiting != 1 || a.Same != 16 {
+		t.Errorf("%+v", a)
+	}
+}
+
+// What stays as it is in force is not computed anew: where the history gives something
+// else, that is told apart.
+func TestUntouched(t *testing.T) {
+	const source = "sources: [{topic: impressions, from: latest}]\n"
+	w := newWorld(t, source+"traits: [{name: \"{split}\"}, {name: plan, where: {split: f}}]", 2, true)
+	w.put(w.webhook("before", "f", "on", 0))
+	w.run() // and does not read that
+	w.fill()
+	w.run()
+	from := func(yaml string, since time.Time) *Difference {
+		return w.preview(source+yaml, func(o *Options) { o.Since, o.Change = since, trait.NewChange(w.cfg.Set, o.Config.Set) }).Difference
+	}
+	if a := from("traits: [{name: \"{split}\"}]", time.Time{}); a.Untouched != 1 || a.Removed != 8 || a.Same != 16 || a.Added+a.Changed+a.Kept+a.Lost != 0 {
+		t.Errorf("one goes: %+v", a)
+	}
+	const changed = "traits: [{name: \"{split}\", where: {environmentName: Production}}, {name: plan, where: {split: f}}]"
+	if a := from(changed, time.Time{}); a.Untouched != 1 || a.Added != 1 || a.Same != 24 || a.Removed+a.Changed+a.Kept+a.Lost != 0 {
+		t.Errorf("one changes: %+v", a)
+	}
+	// What the sources have is not lost where it is not read.
+	if a := from(changed, time.UnixMilli(noon+5000)); a.Kept != 24 || a.Untouched+a.Added+a.Same+a.Removed+a.Changed+a.Lost != 0 {
+		t.Errorf("one changes, not all is read: %+v", a)
 	}
 }
 

@@ -107,11 +107,24 @@ type Difference struct {
 	// Unprocessed are traits that differ by impressions that the app has perhaps not
 	// processed yet.
 	Unprocessed int64
-	Waiting     int64 // records that wait in the inbox, most of them forwarded impressions
-	Unread      int64 // records of the traits topic that can't be read
-	Traits      []TraitDifference
-	MoreTraits  int
-	Examples    []Example
+	// Lost are those that are removed, or go back to an older value, since they can't
+	// be recomputed: their definition changes, and their impressions are no longer in
+	// the sources. They are in Removed or Changed as well.
+	Lost int64
+	// Untouched are traits that differ from what the history gives, and stay as they
+	// are when the definitions are applied: theirs are not computed anew.
+	Untouched  int64
+	Waiting    int64 // forwarded impressions that wait in the inbox
+	Unread     int64 // records of the traits topic that can't be read
+	Traits     []TraitDifference
+	MoreTraits int
+	Examples   []Example
+}
+
+// Empty tells whether nothing was found of the trait or definition that was asked for.
+func (r *Report) Empty() bool {
+	d := r.Difference
+	return len(r.Definitions) == 0 && (d == nil || d.Added+d.Removed+d.Changed+d.Same+d.Kept+d.Unprocessed+d.Untouched == 0)
 }
 
 // TraitDifference is how the users' traits of one name differ.

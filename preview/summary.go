@@ -87,6 +87,7 @@ type summary struct {
 
 	apart    *Difference
 	byTrait  map[string]*TraitDifference
+	yield    map[string]bool // what yields has found, by trait
 	examples [kindsOfChange]picks
 }
 
@@ -100,7 +101,7 @@ func newSummary(p *preview) *summary {
 	s := &summary{
 		p: p, weight: 1 << p.table.level, now: p.o.Now.UnixMilli(),
 		users: make([]int64, n), picked: make([]picks, n), traits: make([]map[string]*traitSum, n), none: make([]int64, n), old: make([]int64, n),
-		apart: &Difference{}, byTrait: map[string]*TraitDifference{},
+		apart: &Difference{}, byTrait: map[string]*TraitDifference{}, yield: map[string]bool{},
 	}
 	if p.table.level > 0 {
 		s.crowds = p.table.dropped

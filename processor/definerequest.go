@@ -18,8 +18,11 @@ import (
 
 // DefineRequest says which definitions are to be in force, and whose wish it is.
 type DefineRequest struct {
-	Traits     []trait.Definition
-	Rate       int64 // records of history a second, all tasks together; 0: no bound
+	Traits []trait.Definition
+	Rate   int64 // records of history a second, all tasks together; 0: no bound
+	// Base is the generation that must be in force, since the wish was made by what it
+	// comes to against that; nil: any.
+	Base       *uint32
 	Reason, By string
 }
 
@@ -79,6 +82,9 @@ func (j *Jobs) following(ctx context.Context, r DefineRequest) (d schemas.Defini
 		return d, err
 	}
 	inForce, _ := InForce(all)
+	if r.Base != nil && inForce.Generation != *r.Base {
+		return d, fmt.Errorf("generation %d is in force by now, and no longer %d: look at what changes against that", inForce.Generation, *r.Base)
+	}
 	d = schemas.Definitions{State: schemas.DefinitionsPreparing, Base: inForce.Generation, Reason: r.Reason, By: r.By, Created: time.Now().UnixMilli()}
 	for _, other := range all {
 		if other.State == schemas.DefinitionsPreparing || other.State == schemas.DefinitionsSwitching {

@@ -118,6 +118,16 @@ func expiry(d time.Duration) string {
 // Len returns how many definitions there are.
 func (s *Set) Len() int { return len(s.rules) }
 
+// Has tells whether a definition's name has this text.
+func (s *Set) Has(name string) bool {
+	return slices.ContainsFunc(s.rules, func(r rule) bool { return r.Name.text == name })
+}
+
+// CanYield tells whether a definition can yield a trait of this name.
+func (s *Set) CanYield(trait string) bool {
+	return slices.ContainsFunc(s.rules, func(r rule) bool { return r.canYield(trait) })
+}
+
 // Filter tells the decoder what the definitions can make use of.
 func (s *Set) Filter() impression.Filter { return s.filter }
 

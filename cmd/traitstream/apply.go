@@ -17,7 +17,6 @@ import (
 	"traitstream/kafka"
 	"traitstream/processor"
 	"traitstream/schemas"
-	"traitstream/trait"
 )
 
 type applyOptions struct {
@@ -26,12 +25,14 @@ type applyOptions struct {
 	reason  string
 	timeout time.Duration
 	dryRun  bool
+	quick   bool
 }
 
 func (o *applyOptions) flags(c *cobra.Command) {
 	f := c.Flags()
 	o.consent.flag(c)
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan and do nothing")
+	f.BoolVar(&o.quick, "quick", false, "do not read the sources to tell how many traits change: compare the definitions alone")
 	f.Var(&o.rate, "rate", "read so many records of history a second at most, such as 500/s (default as many as live impressions leave room for)")
 	f.StringVar(&o.reason, "reason", "", "`TEXT` that is kept with the definitions")
 	f.Var((*timeout)(&o.timeout), "timeout", "give the definitions up that are not computed in time, such as 1h (default wait as long as it takes)")
@@ -50,11 +51,13 @@ func (m *Main) applyCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "apply",
 		Short: "Put the configuration's definitions in force, without a stop",
-		Long: "Compares the definitions of the configuration with those in force and prints what is new, changed and gone. Then what is\n" +
-			"new or changed is computed from the sources' history beside what is in force, while that goes on. When all tasks have\n" +
-			"read it, they go over: what differs is sent, and what has lost its definition is removed.\n\n" +
+		Long: "Compares the definitions of the configuration with those in force and prints what is new, changed and gone. Then it\n" +
+			"reads the history of the sources as preview does, and tells how many traits that adds, changes and removes, and how\n" +
+			"many can't be recomputed; --quick leaves that out. Until then nothing is written, and an interrupt ends it.\n\n" +
+			"When that is meant, what is new or changed is computed from the sources' history beside what is in force, while that\n" +
+			"goes on. When all tasks have read it, they go over: what differs is sent, and what has lost its definition is removed.\n\n" +
 			"A changed definition is computed from what the sources still hold; one that stays keeps what it knows from before.\n" +
-			"An interrupt stops watching, not the change: `definitions cancel` gives it up.",
+			"An interrupt then stops watching, not the change: `definitions cancel` gives it up.",
 		Example: "  traitstream apply -c new.yaml --dry-run\n" +
 			"  traitstream apply -c new.yaml --yes --reason \"only those who saw it on\"\n" +
 			"  traitstream apply -c new.yaml --yes --rate 5000/s --timeout 1h",
@@ -67,9 +70,7 @@ func (m *Main) applyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return m.withJobs(c.Context(), cfg, func(conn *connection, jobs *processor.Jobs) error {
-				return m.apply(c.Context(), conn, jobs, cfg.Traits, o)
-			})
+			return m.withJobs(c.Context(), cfg, func(a *jobsApp) error { return m.apply(c.Context(), a, cfg, o) })
 		},
 	}
 	o.flags(c)
@@ -77,7 +78,7 @@ func (m *Main) applyCommand() *cobra.Command {
 }
 
 // withJobs connects and calls fn with the jobs of an app whose topics are there.
-func (m *Main) withJobs(ctx context.Context, cfg *config.Config, fn func(*connection, *processor.Jobs) error) error {
+func (m *Main) withJobs(ctx context.Context, cfg *config.Config, fn func(*jobsApp) error) error {
 	a, err := m.openJobs(ctx, cfg)
 	if err != nil {
 		return err
@@ -88,12 +89,12 @@ func (m *Main) withJobs(ctx context.Context, cfg *config.Config, fn func(*connec
 			return fmt.Errorf("no definitions are in force yet: topic %s does not exist; run creates it", t.Name)
 		}
 	}
-	return fn(a.conn, a.jobs)
+	return fn(a)
 }
 
-// apply puts definitions in force.
-func (m *Main) apply(ctx context.Context, conn *connection, jobs *processor.Jobs, traits []trait.Definition, o applyOptions) error {
-	all, err := jobs.Generations(ctx)
+// apply puts the definitions of a configuration in force.
+func (m *Main) apply(ctx context.Context, a *jobsApp, cfg *config.Config, o applyOptions) error {
+	all, err := a.jobs.Generations(ctx)
 	if err != nil {
 		return err
 	}
@@ -101,34 +102,36 @@ func (m *Main) apply(ctx context.Context, conn *connection, jobs *processor.Jobs
 	if !ok {
 		return errors.New("no definitions are in force: run puts those of its configuration in force when it starts for the first time")
 	}
-	_, hash, err := config.Definitions(traits)
+	_, hash, err := config.Definitions(cfg.Traits)
 	if err != nil {
 		return err
 	}
 	if way, ok := onTheWay(all); ok {
 		if way.Hash == hash && !o.dryRun {
-			return m.watchDefinitions(ctx, conn, jobs, way.Generation, o.timeout)
+			return m.watchDefinitions(ctx, a.conn, a.jobs, way.Generation, o.timeout)
 		}
 		return overlaps(way)
 	}
 	if hash == current.Hash {
-		return m.printPlan(current, nil, false)
+		return m.nothingToApply(current)
 	}
-	before, _, err := config.ParseDefinitions(current.Traits)
+	p, err := newPlan(current, cfg)
 	if err != nil {
-		return fmt.Errorf("reading generation %d of the definitions: %w", current.Generation, err)
+		return err
 	}
-	if err := m.printPlan(current, planOf(before, traits), true); err != nil || o.dryRun {
+	if err := m.tellPlan(ctx, a, p, o); err != nil || o.dryRun {
 		return err
 	}
 	if err := m.ask(ctx, "Put them in force?", o.consent); err != nil {
 		return err
 	}
-	d, err := jobs.Define(ctx, conn.options, processor.DefineRequest{Traits: traits, Rate: int64(o.rate), Reason: o.reason, By: whoami()})
+	d, err := a.jobs.Define(ctx, a.conn.options, processor.DefineRequest{
+		Traits: cfg.Traits, Rate: int64(o.rate), Base: &current.Generation, Reason: o.reason, By: whoami(),
+	})
 	if err != nil {
 		return err
 	}
-	return m.watchDefinitions(ctx, conn, jobs, d.Generation, o.timeout)
+	return m.watchDefinitions(ctx, a.conn, a.jobs, d.Generation, o.timeout)
 }
 
 // onTheWay returns the definitions that are being computed or gone over to.
@@ -145,73 +148,6 @@ func onTheWay(all []schemas.Definitions) (d schemas.Definitions, ok bool) {
 func overlaps(d schemas.Definitions) error {
 	return fmt.Errorf("generation %d is on its way already (%s): wait until it is in force, or give it up by `traitstream definitions cancel %d`",
 		d.Generation, stateWord(d, 0), d.Generation)
-}
-
-// planned is what becomes of a definition.
-type planned struct {
-	Change string `json:"change"` // added, changed, removed or kept
-	Name   string `json:"name"`
-}
-
-// planOf compares definitions by their names and by what they compute.
-func planOf(before, after []trait.Definition) (plan []planned) {
-	texts := map[string]string{}
-	for i := range before {
-		texts[before[i].Name.String()] = definitionText(before[i])
-	}
-	for i := range after {
-		name := after[i].Name.String()
-		text, there := texts[name]
-		change := "kept"
-		switch {
-		case !there:
-			change = "added"
-		case text != definitionText(after[i]):
-			change = "changed"
-		}
-		delete(texts, name)
-		plan = append(plan, planned{change, name})
-	}
-	for i := range before {
-		if _, left := texts[before[i].Name.String()]; left {
-			plan = append(plan, planned{"removed", before[i].Name.String()})
-		}
-	}
-	return plan
-}
-
-// definitionText writes down what a definition computes.
-func definitionText(d trait.Definition) string {
-	d.Description = ""
-	text, _, err := config.Definitions([]trait.Definition{d})
-	if err != nil {
-		return err.Error()
-	}
-	return string(text)
-}
-
-// printPlan prints what is to be put in force.
-func (m *Main) printPlan(current schemas.Definitions, plan []planned, changes bool) error {
-	if m.format == "json" {
-		return m.printJSON(struct {
-			InForce uint32    `json:"in_force"`
-			Changes bool      `json:"changes"`
-			Plan    []planned `json:"plan"`
-		}{current.Generation, changes, append([]planned{}, plan...)})
-	}
-	if !changes {
-		_, err := fmt.Fprintf(m.Stdout, "nothing to do: these definitions are in force (generation %d)\n", current.Generation)
-		return err
-	}
-	marks := map[string]string{"added": "+", "changed": "~", "removed": "-", "kept": " "}
-	var text strings.Builder
-	fmt.Fprintf(&text, "against generation %d, which is in force:\n\n", current.Generation)
-	for _, p := range plan {
-		fmt.Fprintf(&text, "  %s %-8s %s\n", marks[p.Change], p.Change, p.Name)
-	}
-	text.WriteString("\npreview tells how many users and traits that concerns.\n")
-	_, err := m.Stdout.Write([]byte(text.String()))
-	return err
 }
 
 // watchDefinitions waits until definitions are in force.

@@ -31,12 +31,11 @@ func (o *consent) flag(c *cobra.Command) {
 // ask asks whether something is meant, unless that was said before. It is an error
 // where nobody can be asked, and where the answer is no.
 func (m *Main) ask(ctx context.Context, question string, o consent) error {
-	somebody := isTerminal(m.Stdin) && isTerminal(m.Stderr)
-	switch {
-	case o.yes, o.harmless && !somebody:
+	if err := m.canAsk(o); err != nil {
+		return err
+	}
+	if o.yes || !m.somebody() {
 		return nil
-	case !somebody:
-		return usage("nobody can be asked whether this is meant: say --yes")
 	}
 	fmt.Fprintf(m.Stderr, "%s [y/N] ", question)
 	answer, err := bufio.NewReader(m.stdin(ctx)).ReadString('\n')
@@ -48,3 +47,14 @@ func (m *Main) ask(ctx context.Context, question string, o consent) error {
 	}
 	return nil
 }
+
+// canAsk tells whether a command may go on: it needs consent, or somebody to be asked.
+func (m *Main) canAsk(o consent) error {
+	if !o.yes && !o.harmless && !m.somebody() {
+		return usage("nobody can be asked whether this is meant: say --yes")
+	}
+	return nil
+}
+
+// somebody tells whether there is somebody to be asked.
+func (m *Main) somebody() bool { return isTerminal(m.Stdin) && isTerminal(m.Stderr) }

@@ -11,7 +11,25 @@ import (
 	"traitstream/kafka"
 	"traitstream/processor"
 	"traitstream/schemas"
+	"traitstream/trait"
 )
+
+// setInForce returns the definitions in force; nil where there are none.
+func setInForce(ctx context.Context, conn *connection, cfg *config.Config, topics *kafka.Topics) (*trait.Set, error) {
+	if topics.Control.Missing {
+		return nil, nil
+	}
+	all, err := processor.NewJobs(conn.client, cfg, topics).Generations(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d, ok := processor.InForce(all)
+	if !ok {
+		return nil, nil
+	}
+	_, set, err := parseGeneration(d)
+	return set, err
+}
 
 // inForce makes a configuration's traits those that are in force, if there are any,
 // and tells their generation and whether the file had others.
@@ -31,12 +49,21 @@ func inForce(ctx context.Context, conn *connection, cfg *config.Config, topics *
 	if err != nil {
 		return 0, false, err
 	}
-	traits, set, err := config.ParseDefinitions(d.Traits)
+	traits, set, err := parseGeneration(d)
 	if err != nil {
-		return 0, false, fmt.Errorf("reading generation %d of the definitions, which is in force: %w", d.Generation, err)
+		return 0, false, err
 	}
 	cfg.Traits, cfg.Set = traits, set
 	return d.Generation, hash != d.Hash, nil
+}
+
+// parseGeneration reads the definitions of a generation.
+func parseGeneration(d schemas.Definitions) ([]trait.Definition, *trait.Set, error) {
+	traits, set, err := config.ParseDefinitions(d.Traits)
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading generation %d of the definitions: %w", d.Generation, err)
+	}
+	return traits, set, nil
 }
 
 // useDefinitions has the app run by the definitions in force. Where there are none,

@@ -41,7 +41,7 @@ func (m *Main) definitionsCommand() *cobra.Command {
 			RunE: func(c *cobra.Command, args []string) error {
 				var number *uint32
 				if len(args) > 0 {
-					n, err := parseGeneration(args[0])
+					n, err := generationNumber(args[0])
 					if err != nil {
 						return err
 					}
@@ -54,7 +54,7 @@ func (m *Main) definitionsCommand() *cobra.Command {
 		&cobra.Command{
 			Use: "cancel GENERATION", Short: "Give up definitions that are being computed", Args: cobra.ExactArgs(1),
 			RunE: func(c *cobra.Command, args []string) error {
-				number, err := parseGeneration(args[0])
+				number, err := generationNumber(args[0])
 				if err != nil {
 					return err
 				}
@@ -69,7 +69,7 @@ func (m *Main) rollbackCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "rollback GENERATION", Short: "Put the definitions of an earlier generation in force again", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			number, err := parseGeneration(args[0])
+			number, err := generationNumber(args[0])
 			if err == nil {
 				err = o.check()
 			}
@@ -80,8 +80,8 @@ func (m *Main) rollbackCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return m.withJobs(c.Context(), cfg, func(conn *connection, jobs *processor.Jobs) error {
-				all, err := jobs.Generations(c.Context())
+			return m.withJobs(c.Context(), cfg, func(a *jobsApp) error {
+				all, err := a.jobs.Generations(c.Context())
 				if err != nil {
 					return err
 				}
@@ -89,14 +89,15 @@ func (m *Main) rollbackCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				traits, _, err := config.ParseDefinitions(d.Traits)
-				if err != nil {
-					return fmt.Errorf("reading generation %d of the definitions: %w", d.Generation, err)
+				next := *cfg
+				if next.Traits, next.Set, err = parseGeneration(d); err != nil {
+					return err
 				}
+				next.TraitsGiven = true
 				if o.reason == "" {
 					o.reason = fmt.Sprintf("rollback to generation %d", number)
 				}
-				return m.apply(c.Context(), conn, jobs, traits, o)
+				return m.apply(c.Context(), a, &next, o)
 			})
 		},
 	}
@@ -110,8 +111,8 @@ func (m *Main) definitions(ctx context.Context, fn func([]schemas.Definitions) e
 	if err != nil {
 		return err
 	}
-	return m.withJobs(ctx, cfg, func(_ *connection, jobs *processor.Jobs) error {
-		all, err := jobs.Generations(ctx)
+	return m.withJobs(ctx, cfg, func(a *jobsApp) error {
+		all, err := a.jobs.Generations(ctx)
 		if err != nil {
 			return err
 		}
@@ -122,8 +123,8 @@ func (m *Main) definitions(ctx context.Context, fn func([]schemas.Definitions) e
 	})
 }
 
-// parseGeneration reads the number of a generation.
-func parseGeneration(text string) (uint32, error) {
+// generationNumber reads the number of a generation.
+func generationNumber(text string) (uint32, error) {
 	number, err := strconv.ParseUint(text, 10, 32)
 	if err != nil {
 		return 0, usage("%q is not the number of a generation; `traitstream definitions history` lists them", text)
@@ -148,7 +149,7 @@ func (m *Main) listDefinitions(all []schemas.Definitions) error {
 	if !ok {
 		return errors.New("no definitions are in force")
 	}
-	traits, _, err := config.ParseDefinitions(d.Traits)
+	traits, _, err := parseGeneration(d)
 	if err != nil {
 		return err
 	}
@@ -236,8 +237,8 @@ func (m *Main) cancelDefinitions(ctx context.Context, number uint32) error {
 	if err != nil {
 		return err
 	}
-	return m.withJobs(ctx, cfg, func(conn *connection, jobs *processor.Jobs) error {
-		all, err := jobs.Generations(ctx)
+	return m.withJobs(ctx, cfg, func(a *jobsApp) error {
+		all, err := a.jobs.Generations(ctx)
 		if err != nil {
 			return err
 		}
@@ -250,7 +251,7 @@ func (m *Main) cancelDefinitions(ctx context.Context, number uint32) error {
 			return fmt.Errorf("generation %d of the definitions is not being prepared: it is %s (`traitstream definitions history` lists all)",
 				d.Generation, stateWord(d, current.Generation))
 		}
-		if err := jobs.Undefine(ctx, conn.options, d.Generation); err != nil {
+		if err := a.jobs.Undefine(ctx, a.conn.options, d.Generation); err != nil {
 			return err
 		}
 		fmt.Fprintf(m.Stderr, "generation %d is given up\n", d.Generation)

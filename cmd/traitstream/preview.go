@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"traitstream/config"
 	"traitstream/kafka"
 	"traitstream/preview"
+	"traitstream/trait"
 )
 
 type previewOptions struct {
@@ -69,6 +71,8 @@ func (o *previewOptions) check(users bool) error {
 		return usage("--sample is a number from 0 to 10000, not %d", o.sample)
 	case users && o.users < 1:
 		return usage("--users is a number from 1, not %d", o.users)
+	case o.since.at.After(time.Now()):
+		return usage("--since %s lies in the future", o.since.text)
 	case o.memory < 1 || o.memory > 64<<10:
 		return usage("--memory is a number of MiB from 1 to %d, not %d", 64<<10, o.memory)
 	}
@@ -86,44 +90,99 @@ func (m *Main) preview(ctx context.Context, cfg *config.Config, o previewOptions
 	if err != nil {
 		return err
 	}
-	r, err := newRegistry(cfg.Registry, m.logger(m.Stderr))
+	inForce, err := setInForce(ctx, conn, cfg, topics)
 	if err != nil {
 		return err
 	}
-	of := preview.Options{
-		Config: cfg, Topics: topics, Client: conn.client, Schemas: r.Lookup(ctx),
-		Since: o.since.at, Trait: o.trait, Sample: o.sample, Users: o.users, Memory: o.memory << 20, Now: time.Now(),
+	if err := o.checkTrait(cfg, inForce); err != nil {
+		return err
 	}
+	of, err := m.newPreview(ctx, conn, cfg, topics)
+	if err != nil {
+		return err
+	}
+	if inForce != nil {
+		of.Change = trait.NewChange(inForce, cfg.Set)
+	}
+	of.Since, of.Trait, of.Sample, of.Users, of.Memory = o.since.at, o.trait, o.sample, o.users, o.memory<<20
+	report, err := m.readPreview(ctx, of)
+	if err != nil {
+		return err
+	}
+	if err := m.printPreview(report); err != nil {
+		return err
+	}
+	switch {
+	case !report.Complete:
+		return errors.New("stopped before all was read: what is printed is of a part of the history, and was not compared with the running app")
+	case o.trait != "" && report.Empty():
+		return nothingYields(o.trait, cfg)
+	}
+	return nil
+}
+
+// newPreview returns what a preview of a configuration works with, of all that the
+// sources hold.
+func (m *Main) newPreview(ctx context.Context, conn *connection, cfg *config.Config, topics *kafka.Topics) (of preview.Options, err error) {
+	r, err := newRegistry(cfg.Registry, m.logger(m.Stderr))
+	if err != nil {
+		return of, err
+	}
+	of = preview.Options{Config: cfg, Topics: topics, Client: conn.client, Schemas: r.Lookup(ctx), Now: time.Now()}
 	if !topics.Traits.Missing {
-		if of.Avro, err = knownOutput(ctx, cfg, topics.Traits, r); err != nil {
-			return err
-		}
+		of.Avro, err = knownOutput(ctx, cfg, topics.Traits, r)
 	}
+	return of, err
+}
+
+// readPreview previews and shows how far it is.
+func (m *Main) readPreview(ctx context.Context, of preview.Options) (report *preview.Report, err error) {
 	progress := previewProgress{now: time.Now}
 	of.Progress = progress.reached
-	began := time.Now()
-	var report *preview.Report
 	err = m.newMeter("previewing", m.newScreen()).during(ctx, progress.reading, func() (err error) {
 		report, err = preview.Run(ctx, of)
 		return err
 	})
 	if err != nil {
-		return fmt.Errorf("previewing: %w", err)
+		return nil, fmt.Errorf("previewing: %w", err)
 	}
+	return report, nil
+}
+
+func (m *Main) printPreview(report *preview.Report) (err error) {
 	out := bufio.NewWriterSize(m.Stdout, 64<<10)
-	p := &previewPrinter{
-		out: out, file: m.configPath(), took: time.Since(began), since: o.since.text, trait: o.trait,
-		bars: isTerminal(m.Stdout), colours: m.painter() != nil,
-	}
 	if m.format == "json" {
 		err = printPreviewJSON(out, report)
 	} else {
+		p := &previewPrinter{out: out, bars: isTerminal(m.Stdout), colours: m.painter() != nil}
 		err = p.print(report)
 	}
-	if err := errors.Join(err, out.Flush()); err != nil || report.Complete {
-		return err
+	return errors.Join(err, out.Flush())
+}
+
+// checkTrait finds that nothing can be of the name that is asked for, before
+// anything is read.
+func (o *previewOptions) checkTrait(cfg *config.Config, inForce *trait.Set) error {
+	for _, set := range []*trait.Set{cfg.Set, inForce} {
+		if o.trait == "" || set != nil && (set.Has(o.trait) || set.CanYield(o.trait)) {
+			return nil
+		}
 	}
-	return errors.New("stopped before all was read: what is printed is of a part of the history, and was not compared with the running app")
+	return nothingYields(o.trait, cfg)
+}
+
+// mostNames is how many definitions an error names.
+const mostNames = 20
+
+func nothingYields(name string, cfg *config.Config) error {
+	var names []string
+	for i := range cfg.Traits[:min(len(cfg.Traits), mostNames)] {
+		names = append(names, printable(cfg.Traits[i].Name.String()))
+	}
+	if more := len(cfg.Traits) - mostNames; more > 0 {
+		names = append(names, fmt.Sprintf("and %d more", more))
+	}
+	return fmt.Errorf("nothing yields a trait %s: --trait names a trait, or one of the file's definitions: %s", printable(name), strings.Join(names, ", "))
 }
 
 // previewProgress is how far a preview is.

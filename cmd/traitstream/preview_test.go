@@ -81,8 +81,9 @@ func TestPreviewAsText(t *testing.T) {
 	if want := "  + 0 to add, ~ 0 to change, - 0 to remove, 63 stay as they are\n"; !strings.HasSuffix(got, want) {
 		t.Errorf("of what runs:\n%s", got)
 	}
-	if got := succeed(t, "preview", "-c", w.file("new.yaml", definitions), "--trait", "no such"); !strings.Contains(got, "nothing yields a trait no such") {
-		t.Errorf("of no trait:\n%s", got)
+	const nothing = "nothing yields a trait no such: --trait names a trait, or one of the file's definitions: {split}, mistyped, checkout\n"
+	if status, _, stderr := program(t, "", "preview", "-c", w.file("new.yaml", definitions), "--trait", "no such"); status != exitFailed || !strings.HasSuffix(stderr, nothing) {
+		t.Errorf("of no trait: status %d\n%s", status, stderr)
 	}
 }
 
@@ -208,6 +209,8 @@ func TestPreviewRefuses(t *testing.T) {
 		{[]string{"-c", w.config, "--users", "0"}, exitUsage, "--users"},
 		{[]string{"-c", w.config, "--memory", "0"}, exitUsage, "--memory"},
 		{[]string{"-c", w.config, "--since", "soon"}, exitUsage, "--since"},
+		{[]string{"-c", w.config, "--since", "2999-01-01"}, exitUsage, "--since 2999-01-01 lies in the future"},
+		{[]string{"-c", w.file("two.yaml", "traits: [{name: a}, {name: \"b_{split}\"}]\n"), "--trait", "c"}, exitFailed, "one of the file's definitions: a, b_{split}\n"},
 		{[]string{"-c", w.config, "all"}, exitUsage, "all"},
 		{[]string{"-c", filepath.Join(w.dir, "none.yaml")}, exitUsage, "none.yaml"},
 		{[]string{"-c", bad}, exitUsage, bad + ":2:17: name: unbalanced brace"},

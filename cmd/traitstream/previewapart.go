@@ -18,7 +18,9 @@ func (p *previewPrinter) difference(d *preview.Difference) error {
 		n    int64
 		what string
 	}{
+		{d.Lost, "of these can't be recomputed: their definition changes, and their impressions are no longer in the sources"},
 		{d.Kept, "more stay as they are since their impressions are not in the history that was read"},
+		{d.Untouched, "more differ from the history under definitions that stay: apply leaves them, replay start reads it again"},
 		{d.Unprocessed, "more differ by impressions that the app has perhaps not processed yet"},
 	} {
 		if also.n > 0 {

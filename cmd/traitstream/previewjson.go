@@ -113,6 +113,8 @@ type jsonApart struct {
 	Traits      []jsonTraitApart `json:"traits"`
 	MoreTraits  int              `json:"more_traits"`
 	Examples    []jsonExample    `json:"examples"`
+	Lost        int64            `json:"lost,omitempty"` // of removed and changed
+	Untouched   int64            `json:"untouched,omitempty"`
 }
 
 type jsonTraitApart struct {
@@ -201,7 +203,7 @@ func newJSONApart(d *preview.Difference) *jsonApart {
 	j := &jsonApart{
 		Topic: d.Topic, Exists: d.Exists, Added: d.Added, Removed: d.Removed, Changed: d.Changed, Same: d.Same, Kept: d.Kept,
 		Unprocessed: d.Unprocessed, Waiting: d.Waiting, Unread: d.Unread, MoreTraits: d.MoreTraits,
-		Traits: []jsonTraitApart{}, Examples: []jsonExample{},
+		Traits: []jsonTraitApart{}, Examples: []jsonExample{}, Lost: d.Lost, Untouched: d.Untouched,
 	}
 	for _, t := range d.Traits {
 		j.Traits = append(j.Traits, jsonTraitApart(t))

@@ -21,9 +21,6 @@ const (
 // previewPrinter prints a preview as text.
 type previewPrinter struct {
 	out           *bufio.Writer // its errors are told by Flush
-	file, since   string
-	trait         string
-	took          time.Duration
 	bars, colours bool
 
 	about string // stands before estimates
@@ -35,17 +32,11 @@ func (p *previewPrinter) printf(format string, args ...any) { fmt.Fprintf(p.out,
 func (p *previewPrinter) count(n int64) string { return p.about + humanCount(n) }
 
 func (p *previewPrinter) print(r *preview.Report) error {
-	if r.OneIn > 1 {
-		p.about = "~"
-	}
-	p.head(r)
+	p.begin(r)
 	for i := range r.Definitions {
 		if err := p.definition(r, &r.Definitions[i]); err != nil {
 			return err
 		}
-	}
-	if len(r.Definitions) == 0 {
-		p.printf("\nnothing yields a trait %s: --trait names a definition of the file, or a trait\n", printable(p.trait))
 	}
 	if err := p.unwanted(r.Unwanted); err != nil {
 		return err
@@ -57,8 +48,11 @@ func (p *previewPrinter) print(r *preview.Report) error {
 	return p.difference(r.Difference)
 }
 
-// head tells what was read.
-func (p *previewPrinter) head(r *preview.Report) {
+// begin tells what was read.
+func (p *previewPrinter) begin(r *preview.Report) {
+	if r.OneIn > 1 {
+		p.about = "~"
+	}
 	if !r.Complete {
 		p.printf("INCOMPLETE: %.0f %% of the history was read\n", 100*r.Share)
 	}

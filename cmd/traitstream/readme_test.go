@@ -91,7 +91,28 @@ func TestReplayPageRuns(t *testing.T) {
 	if testing.Short() {
 		t.Skip("it builds and runs the program, where the race detector sees nothing")
 	}
-	text, blocks := pageBlocks(t, "docs/replay.md")
+	ran := pageRuns(t, "docs/replay.md")
+	if ran["yaml"] != 1 || ran["sh"] < 5 || ran["text"] < 4 {
+		t.Errorf("ran %v blocks only", ran)
+	}
+}
+
+// And of the page on definitions, which are changed on the way.
+func TestDefinitionsPageRuns(t *testing.T) {
+	if testing.Short() {
+		t.Skip("it builds and runs the program, where the race detector sees nothing")
+	}
+	ran := pageRuns(t, "docs/definitions.md")
+	if ran["yaml"] != 2 || ran["sh"] < 7 || ran["text"] < 6 {
+		t.Errorf("ran %v blocks only", ran)
+	}
+}
+
+// pageRuns does what a page says, whose program was built in the folder of its
+// commands, and counts its blocks by language. Its links must lead somewhere.
+func pageRuns(t *testing.T, page string) map[string]int {
+	t.Helper()
+	text, blocks := pageBlocks(t, page)
 	for _, link := range regexp.MustCompile(`\]\(([^)#]+)\)`).FindAllStringSubmatch(text, -1) {
 		if _, err := os.Stat(filepath.Join(root, "docs", link[1])); err != nil {
 			t.Error(err)
@@ -99,9 +120,7 @@ func TestReplayPageRuns(t *testing.T) {
 	}
 	r := newReader(t)
 	r.run("go build ./cmd/traitstream", "")
-	if ran := r.follow(blocks); ran["yaml"] != 1 || ran["sh"] < 5 || ran["text"] < 4 {
-		t.Errorf("ran %v blocks only", ran)
-	}
+	return r.follow(blocks)
 }
 
 // follow does what the blocks say, from top to bottom, and counts them by language.
