@@ -320,3 +320,35 @@ func TestDefiningTakesTooLong(t *testing.T) {
 		})
 	}
 }
+
+// What was read of history is told also by a process that comes while the definitions
+// are replaced.
+func TestDefineTellsWhatWasRead(t *testing.T) {
+	inBubble(t, bubbleYAML, map[string]int32{"b": 5}, func(b *bubble) {
+		in := newInput(b, 1)
+		p := b.start(b.t.TempDir(), func(p *process) {
+			p.o.at = func(n int, at boundary) error {
+				for _, plan := range p.workers[n].plans {
+					if at == applied && plan.Phase == schemas.Replacing {
+						return errors.New("it crashes while a task goes over")
+					}
+				}
+				return nil
+			}
+		})
+		in.put(500)
+		b.caughtUp(b.t.Context())
+		d, _ := b.define(variants[1], 0)
+		<-p.ended
+		before := b.job(d.JobID()).Reports
+		b.bury(p)
+		b.start(p.dir, nil)
+		b.inForce()
+		after := b.job(d.JobID()).Reports
+		for i, was := range before {
+			if now := after[i]; was.Read == 0 || now.Read != was.Read || now.Total != was.Total {
+				b.t.Errorf("task %d has told %+v, and then %+v", was.Task, was, now)
+			}
+		}
+	})
+}

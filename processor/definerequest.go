@@ -29,6 +29,10 @@ type DefineRequest struct {
 // ErrOverlap says that other definitions are on their way already.
 var ErrOverlap = errors.New("other definitions are on their way already: wait until they are in force, or cancel them")
 
+// ErrOvertaken says that another one has written definitions or jobs at the same time.
+var ErrOvertaken = errors.New("another command of this app, or a process, has written definitions or jobs meanwhile: " +
+	"look how they are (`traitstream definitions history`, `replay list`), and try again")
+
 // Generations returns the definitions that the control topic has, oldest first.
 func (j *Jobs) Generations(ctx context.Context) ([]schemas.Definitions, error) {
 	if err := j.o.readJobs(ctx); err != nil {
@@ -133,13 +137,13 @@ func (o *Options) controlRecords(d *schemas.Definitions, job *schemas.Job) []*kg
 // who begins after that shuts this one out, so what it finds still holds when it is written.
 func (o *Options) transact(ctx context.Context, connect []kgo.Opt, decide func() ([]*kgo.Record, error)) error {
 	cl, err := kgo.NewClient(append(slices.Clone(connect),
-		kgo.TransactionalID(o.Config.App+"-apply"), kgo.TransactionTimeout(transactionTimeout), kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
+		kgo.TransactionalID(o.commandID()), kgo.TransactionTimeout(transactionTimeout), kgo.RecordPartitioner(kgo.ManualPartitioner()))...)
 	if err != nil {
 		return fmt.Errorf("setting up the Kafka client: %w", err)
 	}
 	defer cl.Close()
 	if _, _, err := cl.ProducerID(ctx); err != nil {
-		return fmt.Errorf("taking the transactional id %s-apply: %w", o.Config.App, kafka.Explain(err))
+		return fmt.Errorf("taking the transactional id %s: %w", o.commandID(), kafka.Explain(err))
 	}
 	records, err := decide()
 	if err != nil || len(records) == 0 {
@@ -160,9 +164,9 @@ func (o *Options) transact(ctx context.Context, connect []kgo.Opt, decide func()
 	}
 	switch {
 	case errors.Is(err, kerr.ProducerFenced), errors.Is(err, kerr.InvalidProducerEpoch), errors.Is(err, kerr.InvalidProducerIDMapping):
-		return fmt.Errorf("%w: another apply of this app has begun meanwhile (`traitstream definitions history` tells)", err)
+		return fmt.Errorf("%w (%w)", ErrOvertaken, err)
 	case err != nil:
-		return fmt.Errorf("writing definitions down: %w", kafka.Explain(err))
+		return fmt.Errorf("writing definitions or jobs down: %w", kafka.Explain(err))
 	}
 	return nil
 }

@@ -46,15 +46,19 @@ func (o *Options) definitionsOf(ctx context.Context, number uint32) (*trait.Set,
 	if number == o.Generation {
 		return o.Traits, nil
 	}
-	for range 2 {
+	// Where the topic was created again, others may be about to write them down anew.
+	for until := time.Now().Add(lagInterval + lastReports); ; {
 		if g := o.jobs.generation(number); g != nil {
 			return g.set, nil
 		}
 		if err := o.readJobs(ctx); err != nil {
 			return nil, fmt.Errorf("reading %s: %w", o.Topics.Control.Name, err)
 		}
+		if o.jobs.generation(number) == nil && (!time.Now().Before(until) || !sleep(ctx, busyJobsInterval)) {
+			break
+		}
 	}
-	return nil, fmt.Errorf("generation %d of the definitions is not in %s", number, o.Topics.Control.Name)
+	return nil, fmt.Errorf("generation %d of the definitions, by which tasks are computed, is not in %s: %w", number, o.Topics.Control.Name, errUnknownGeneration)
 }
 
 func (j *jobs) generation(number uint32) *generation {

@@ -259,6 +259,24 @@ func (j *jobs) reportsOf(id string, tasks int32) (all []schemas.JobReport) {
 	return all
 }
 
+// SetState has a job be in a state, unless it is over, and returns what it is then: who
+// ends it at the same time may have come first.
+func (j *Jobs) SetState(ctx context.Context, connect []kgo.Opt, id string, state schemas.JobState) (job *schemas.Job, err error) {
+	for failures := 0; ; failures++ {
+		job, err = j.o.changeJob(ctx, connect, id, func(job *schemas.Job) bool {
+			changes := job.State != state
+			job.State = state
+			return changes
+		})
+		if !errors.Is(err, ErrOvertaken) || failures == mostOvertaken || !sleep(ctx, backoff(failures)) {
+			return job, err
+		}
+	}
+}
+
+// mostOvertaken is how often a change is tried again that others have overtaken.
+const mostOvertaken = 5
+
 // Put writes a job down: it begins, or changes, for whoever runs.
 func (j *Jobs) Put(ctx context.Context, job *schemas.Job) error {
 	r := &kgo.Record{Topic: j.o.Topics.Control.Name, Key: job.Key(), Value: job.Value()}

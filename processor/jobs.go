@@ -30,13 +30,15 @@ const (
 // what it has to report of them.
 type jobs struct {
 	mu      sync.Mutex
-	next    int64 // where to go on in the control topic
-	reads   int   // of the control topic, whole
-	changes int   // of the jobs
+	topic   string // the control topic's id, where brokers tell one
+	next    int64  // where to go on in it
+	reads   int    // of the control topic, whole
+	changes int    // of the jobs
 	known   map[string]*schemas.Job
 	reports map[shareKey]schemas.JobReport // that the control topic has
-	// generations are the definitions that the control topic has.
+	// generations are the definitions that the control topic has, or had.
 	generations map[uint32]*generation
+	lost        map[string]*kgo.Record         // what a control topic had that was deleted, by key
 	ours        map[shareKey]schemas.JobReport // of tasks that are here
 }
 
@@ -53,16 +55,10 @@ type shareKey struct {
 }
 
 func newJobs() *jobs {
-	j := &jobs{ours: map[shareKey]schemas.JobReport{}}
-	j.forget()
-	return j
-}
-
-// forget is for a control topic that was created again.
-func (j *jobs) forget() {
-	j.next, j.known, j.reports = 0, map[string]*schemas.Job{}, map[shareKey]schemas.JobReport{}
-	j.generations = map[uint32]*generation{}
-	j.changes++
+	return &jobs{
+		known: map[string]*schemas.Job{}, reports: map[shareKey]schemas.JobReport{}, generations: map[uint32]*generation{},
+		ours: map[shareKey]schemas.JobReport{}, lost: map[string]*kgo.Record{},
+	}
 }
 
 // list returns the jobs, oldest first, with how often they have changed and been
@@ -100,6 +96,7 @@ func (j *jobs) take(r *kgo.Record) error {
 }
 
 func (j *jobs) takeNew(r *kgo.Record) error {
+	delete(j.lost, string(r.Key))
 	if r.Value == nil {
 		maps.DeleteFunc(j.known, func(_ string, job *schemas.Job) bool { return bytes.Equal(job.Key(), r.Key) })
 		maps.DeleteFunc(j.reports, func(_ shareKey, report schemas.JobReport) bool { return bytes.Equal(report.Key(), r.Key) })
@@ -166,6 +163,7 @@ func (p *Processor) lookAtJobs(ctx context.Context) error {
 	first := slices.Contains(numbers, 0) // whoever has that task does what is to be done once
 	if first {
 		records = append(records, p.o.jobs.outdated(control, time.Now())...)
+		records = append(records, p.o.jobs.toRetell()...)
 	}
 	if err := p.o.put(ctx, records...); err != nil {
 		return fmt.Errorf("reporting to %s: %w", control, err)
@@ -178,15 +176,17 @@ func (p *Processor) lookAtJobs(ctx context.Context) error {
 
 // readJobs takes what is new in the control topic.
 func (o *Options) readJobs(ctx context.Context) error {
+	id, err := o.idOf(ctx, o.Topics.Control.Name)
+	if err != nil {
+		return err
+	}
 	start, end, err := o.LogRange(ctx, o.Topics.Control.Name, 0)
 	if err != nil {
 		return err
 	}
 	j := o.jobs
 	j.mu.Lock()
-	if j.next > end {
-		j.forget()
-	}
+	j.follow(o, id, end)
 	from := max(j.next, start)
 	j.mu.Unlock()
 	if err := kafka.ReadPartition(ctx, o.Client, o.Topics.Control.Name, 0, from, end, j.take); err != nil {
@@ -262,9 +262,40 @@ func (j *jobs) finished(tasks int32) (all []*schemas.Job) {
 	return all
 }
 
+// failed are the running jobs that a task can't go on with, with the cause.
+func (j *jobs) failed() map[string]string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	all := map[string]string{}
+	for key, r := range j.reports {
+		if job := j.known[key.job]; r.Error != "" && job != nil && !job.State.Over() {
+			all[key.job] = r.Error
+		}
+	}
+	return all
+}
+
+// failJobs ends the jobs that can't go on.
+func (p *Processor) failJobs(ctx context.Context) error {
+	for id, cause := range p.o.jobs.failed() {
+		_, err := p.o.changeJob(ctx, p.o.Connect, id, func(job *schemas.Job) bool {
+			job.State, job.Error = schemas.JobFailed, cause
+			return true
+		})
+		if err != nil {
+			return fmt.Errorf("ending replay job %s: %w", id, err)
+		}
+		p.o.Log.Error("a replay has failed", "job", id, "cause", cause)
+	}
+	return nil
+}
+
 // endJobs ends the jobs of which all was read, and all that was forwarded is
-// merged.
+// merged, and those that can't go on.
 func (p *Processor) endJobs(ctx context.Context) error {
+	if err := p.failJobs(ctx); err != nil {
+		return err
+	}
 	for _, job := range p.o.jobs.finished(p.o.Topics.Tasks) {
 		if job.Emit == schemas.EmitDefine {
 			if err := p.goOver(ctx, job); err != nil {
@@ -279,15 +310,44 @@ func (p *Processor) endJobs(ctx context.Context) error {
 		if !closed {
 			continue
 		}
-		over := *job
-		over.State, over.Changed = schemas.JobDone, time.Now().UnixMilli()
-		if err := p.o.put(ctx, &kgo.Record{Topic: p.o.Topics.Control.Name, Key: over.Key(), Value: over.Value()}); err != nil {
+		over, err := p.o.changeJob(ctx, p.o.Connect, job.ID, func(job *schemas.Job) bool {
+			job.State = schemas.JobDone
+			return true
+		})
+		if err != nil {
 			return fmt.Errorf("ending replay job %s: %w", job.ID, err)
 		}
 		delete(p.closing, job.ID)
-		p.o.Log.Info("a replay is done", "job", job.ID)
+		p.o.Log.Info("a replay is over", "job", job.ID, "state", string(over.State))
 	}
 	return nil
+}
+
+// changeJob changes a job as it is by then, unless it is over, and returns what it has
+// come to. Two who change it do so one after the other: what is over stays over.
+func (o *Options) changeJob(ctx context.Context, connect []kgo.Opt, id string, change func(*schemas.Job) bool) (*schemas.Job, error) {
+	var job schemas.Job
+	err := o.transact(ctx, connect, func() ([]*kgo.Record, error) {
+		if err := o.readJobs(ctx); err != nil {
+			return nil, fmt.Errorf("reading %s: %w", o.Topics.Control.Name, kafka.Explain(err))
+		}
+		known := o.jobs.job(id)
+		if known == nil {
+			return nil, fmt.Errorf("the job is gone from %s", o.Topics.Control.Name)
+		}
+		if job = *known; job.State.Over() || !change(&job) {
+			return nil, nil
+		}
+		job.Changed = time.Now().UnixMilli()
+		return []*kgo.Record{{Topic: o.Topics.Control.Name, Key: job.Key(), Value: job.Value()}}, nil
+	})
+	return &job, err
+}
+
+func (j *jobs) job(id string) *schemas.Job {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.known[id]
 }
 
 // closed tells whether all that a job has forwarded is merged, and others have had

@@ -34,6 +34,7 @@ type Metrics struct {
 	impressions    *prometheus.CounterVec
 	replayed       *prometheus.CounterVec
 	unfit          prometheus.Counter
+	waited         prometheus.Counter
 	changes        *prometheus.CounterVec
 	deadLetters    *prometheus.CounterVec
 	commits        *prometheus.CounterVec
@@ -71,6 +72,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		impressions:    counters("impressions_total", "Impressions read, by source and by what became of them.", "source", "result"),
 		replayed:       counters("replayed_impressions_total", "Impressions read again by replay jobs, by what became of them.", "result"),
 		unfit:          counter("definitions_too_large_total", "Impressions and traits that definitions on their way could not take, since the changelog or the traits topic would refuse them."),
+		waited:         counter("replay_waited_seconds_total", "Time for which workers had history to read again, or definitions to replace, and live impressions left no room."),
 		changes:        counters("changes_total", "Changes written to the traits topic.", "kind"),
 		deadLetters:    counters("dead_letters_total", "Records and elements written to the dead letters.", "reason"),
 		commits:        counters("commits_total", "Transactions, by how they ended.", "result"),

@@ -219,18 +219,33 @@ func (w *worker) historyOf(ctx context.Context, number int32, records []*kgo.Rec
 	if err != nil {
 		return nil, fmt.Errorf("looking up how far group %s is: %w", w.o.Config.Group(), err)
 	}
+	ids, gone, err := w.o.TopicIDs(ctx)
+	if err != nil {
+		return nil, err
+	}
 	var all []schemas.JobRange
 	for _, topic := range w.o.Sources() {
-		for n, start := range starts[topic] {
-			if n%w.o.Topics.Tasks != number || start.Err != nil {
+		if slices.Contains(gone, topic) {
+			continue
+		}
+		parts, err := w.o.partitionsOf(ctx, topic)
+		if err != nil {
+			return nil, err
+		}
+		for n := range parts {
+			if n%w.o.Topics.Tasks != number {
 				continue
+			}
+			start, err := kafka.Listed(starts, topic, n) // one that is not told is not one without history
+			if err != nil {
+				return nil, err
 			}
 			to, known := w.standsAt(partition{topic, n}, records)
 			if c, ok := committed.Lookup(topic, n); ok && !known {
 				to = c.At // nobody has read on
 			}
 			if to > start.Offset {
-				all = append(all, schemas.JobRange{Topic: topic, Partition: n, From: start.Offset, To: to})
+				all = append(all, schemas.JobRange{Topic: topic, TopicID: ids[topic], Partition: n, From: start.Offset, To: to})
 			}
 		}
 	}

@@ -153,6 +153,7 @@ func (p *Processor) Run(ctx context.Context) error {
 	var watching sync.WaitGroup
 	watching.Go(func() { p.watch(watch) })
 	watching.Go(func() { p.watchJobs(watch) })
+	watching.Go(func() { p.watchCommands(watch) })
 	err := p.drain(stop, hard, cancelStop)
 	unwatch()
 	watching.Wait()

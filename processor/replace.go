@@ -55,7 +55,11 @@ func (w *worker) mergeReplacing(s *sighting) (outcome trait.Outcome, done bool, 
 		return 0, false, nil
 	}
 	before := *beside
-	outcome = beside.Merge(w.o.Config.App, s.key, s.seen, s.facts, p.Next)
+	if s.quiet { // what is new is sent without it, when its turn comes
+		outcome = beside.See(s.seen)
+	} else {
+		outcome = beside.Merge(w.o.Config.App, s.key, s.seen, s.facts, p.Next)
+	}
 	switch {
 	case outcome == trait.Late, outcome == trait.Duplicate:
 	case !w.out.fits(shadow, beside):
@@ -65,7 +69,20 @@ func (w *worker) mergeReplacing(s *sighting) (outcome trait.Outcome, done bool, 
 	default:
 		w.state.Touch(slot)
 	}
-	return outcome, true, w.replace(p, s.key, s.slot, slot)
+	if s.quiet {
+		return outcome, true, nil
+	}
+	by := w.definingShare(p)
+	if s.share != nil && outcome != trait.Same {
+		by = s.share // its job has read what is sent
+	}
+	return outcome, true, w.replace(p, s.key, s.slot, slot, by)
+}
+
+// definingShare is a task's part in the job that computes its next definitions, nil where
+// that is over.
+func (w *worker) definingShare(p *plan) *share {
+	return w.replays.shares[shareKey{schemas.DefinitionsJob(p.Next), p.task.number}]
 }
 
 // keeps tells whether what is known of a trait stays under the next definitions.
@@ -80,8 +97,9 @@ func (p *plan) expired(name []byte, shadow *trait.Record, clock int64) bool {
 }
 
 // replace makes what was computed beside a trait take its place, as far as the
-// definitions that fed it are gone or it is what was seen last.
-func (w *worker) replace(p *plan, key trait.Key, slot, beside state.Slot) error {
+// definitions that fed it are gone or it is what was seen last. What is sent is counted
+// by a share.
+func (w *worker) replace(p *plan, key trait.Key, slot, beside state.Slot, by *share) error {
 	rec, shadow := w.state.Record(slot), w.state.Record(beside)
 	r, kept := w.removals[p.task.number], p.keeps(key.Trait, rec)
 	expired := !shadow.Absent() && p.expired(key.Trait, shadow, r.clock)
@@ -106,7 +124,7 @@ func (w *worker) replace(p *plan, key trait.Key, slot, beside state.Slot) error 
 	w.state.Touch(slot)
 	if changed {
 		w.tally.change(outcome)
-		w.replays.shares[shareKey{schemas.DefinitionsJob(p.Next), p.task.number}].sent(1)
+		by.sent(1)
 	}
 	return nil
 }
@@ -210,7 +228,7 @@ func (w *worker) replaceKey(p *plan, stateKey []byte) error {
 	if there := !w.state.Record(beside).Absent(); there && !isShadow {
 		return nil // a shadow lies behind all of its user's traits, so its turn comes
 	}
-	if err := w.replace(p, key, slot, beside); err != nil {
+	if err := w.replace(p, key, slot, beside, w.definingShare(p)); err != nil {
 		return err
 	}
 	if isShadow {

@@ -58,10 +58,13 @@ func (w *worker) leavesRoom() bool {
 	return true
 }
 
-// replayWaits tells whether there is something to do for a job.
-func (w *worker) replayWaits() bool {
+// replayWaits tells whether there is something to do for a job, and room for it.
+func (w *worker) replayWaits() bool { return w.wantsRoom() && w.leavesRoom() }
+
+// wantsRoom tells whether there is something to do for a job.
+func (w *worker) wantsRoom() bool {
 	r := w.replays
-	return !time.Now().Before(r.rests) && (len(r.ready) > 0 || w.unlogged() || w.toResend() != nil || w.toReplace() != nil) && w.leavesRoom()
+	return !time.Now().Before(r.rests) && (len(r.ready) > 0 || w.unlogged() || w.toResend() != nil || w.toReplace() != nil)
 }
 
 // unlogged tells whether what the changelog knows of jobs has to change, and can.
@@ -79,9 +82,14 @@ func (w *worker) unlogged() bool {
 
 // replay does something for the jobs, where live impressions leave room.
 func (w *worker) replay() error {
-	if !w.replayWaits() {
+	if !w.wantsRoom() {
 		return nil
 	}
+	if !w.leavesRoom() {
+		w.noRoom(time.Now())
+		return nil
+	}
+	w.replays.waiting.since = time.Time{}
 	err := w.replayNow()
 	if !w.replays.touched { // a rebalance is under way, or brokers are away
 		w.replays.rests = time.Now().Add(replayRest)
@@ -123,6 +131,11 @@ func (w *worker) mergeHistory(h history) error {
 	}
 	if p := w.plans[s.task.number]; !w.hasPlace(s.task) || s.job.Emit == schemas.EmitDefine && (p == nil || p.Phase != schemas.Shadowing) {
 		s.halt() // another one reads it again
+		return nil
+	}
+	if h.failed != "" {
+		s.failed, s.changed, w.replays.touched = h.failed, true, true
+		s.halt()
 		return nil
 	}
 	w.in.replaying = s

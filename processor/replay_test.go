@@ -3,11 +3,13 @@ package processor
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
@@ -462,5 +464,147 @@ func TestReplayedElsewhereInTheInbox(t *testing.T) {
 			t.Errorf("%d changes, want one", n)
 		}
 		b.settle()
+	})
+}
+
+// A job that live impressions leave no room for says so, and since when.
+func TestReplayTellsThatItWaits(t *testing.T) {
+	inBubble(t, bubbleYAML, nil, func(b *bubble) {
+		p := b.start(b.t.TempDir(), nil)
+		in := newInput(b, 1)
+		in.put(500)
+		b.caughtUp(b.t.Context())
+		b.overloads(p, time.Second)
+		job := b.replayed(ReplayRequest{Emit: schemas.EmitChanges})
+		began := time.Now()
+		waits := func() bool {
+			return slices.ContainsFunc(b.job(job.ID).Reports, func(r schemas.JobReport) bool { return r.Waits > 0 })
+		}
+		for !waits() {
+			in.put(10)
+			b.overloads(p, time.Second)
+			if time.Since(began) > time.Minute {
+				b.t.Fatalf("the job tells %+v", b.job(job.ID).Reports)
+			}
+		}
+		if waited := testutil.ToFloat64(p.o.Metrics.waited); waited < longWait.Seconds() {
+			b.t.Errorf("it has waited %v s", waited)
+		}
+		b.jobEnds(job.ID)
+		if waits() {
+			b.t.Errorf("a job that is done waits: %+v", b.job(job.ID).Reports)
+		}
+	})
+}
+
+// overloads has all tasks be behind for some time, whatever is measured meanwhile.
+func (b *bubble) overloads(p *process, long time.Duration) {
+	for began := time.Now(); time.Since(began) < long; b.pass(time.Millisecond) {
+		for task := range b.topics.Tasks {
+			p.behind(task, 1_000_000, began.Add(-time.Hour))
+		}
+	}
+}
+
+// Of two who change a job at the same time one comes first, and what is over stays over.
+func TestJobIsChangedInTurn(t *testing.T) {
+	inBubble(t, bubbleYAML, nil, func(b *bubble) {
+		b.start(b.t.TempDir(), nil)
+		newInput(b, 1).put(100)
+		b.caughtUp(b.t.Context())
+		job := b.replayed(ReplayRequest{Emit: schemas.EmitChanges, Rate: 1})
+		b.pass(5 * time.Second)
+		set := func(state schemas.JobState) schemas.JobState {
+			now, err := NewJobs(b.client, b.cfg, b.topics).SetState(b.t.Context(), b.connect, job.ID, state)
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			return now.State
+		}
+		j := NewJobs(b.client, b.cfg, b.topics)
+		_, err := j.o.changeJob(b.t.Context(), b.connect, job.ID, func(job *schemas.Job) bool {
+			set(schemas.JobCancelled)
+			job.State = schemas.JobDone
+			return true
+		})
+		if !errors.Is(err, ErrOvertaken) || b.job(job.ID).Job.State != schemas.JobCancelled {
+			b.t.Errorf("%v, and the job is %s", err, b.job(job.ID).Job.State)
+		}
+		if now := set(schemas.JobPaused); now != schemas.JobCancelled {
+			b.t.Errorf("a job that was cancelled is %s", now)
+		}
+		done := b.replayed(ReplayRequest{Emit: schemas.EmitAll})
+		b.jobEnds(done.ID)
+		job = done
+		if now := set(schemas.JobCancelled); now != schemas.JobDone {
+			b.t.Errorf("a job that was done is %s", now)
+		}
+	})
+}
+
+// A job whose source is deleted has failed, and does not read what is there under its
+// name later.
+func TestReplayOfASourceThatIsGone(t *testing.T) {
+	for _, again := range []bool{false, true} {
+		t.Run(fmt.Sprint("created again: ", again), func(t *testing.T) {
+			inBubble(t, bubbleYAML, map[string]int32{"former": 3}, func(b *bubble) {
+				b.start(b.t.TempDir(), nil)
+				newInput(b, 1).put(100)
+				b.caughtUp(b.t.Context())
+				adm := kadm.NewClient(b.client)
+				topics, err := adm.ListTopics(b.t.Context(), "former")
+				if err != nil {
+					b.t.Fatal(err)
+				}
+				job := b.replayed(ReplayRequest{Emit: schemas.EmitChanges})
+				b.jobEnds(job.ID)
+				job.ID, job.Ranges = "former", nil
+				for n := range int32(3) {
+					job.Ranges = append(job.Ranges, schemas.JobRange{Topic: "former", TopicID: topics["former"].ID.String(), Partition: n, To: 10})
+				}
+				if _, err := adm.DeleteTopic(b.t.Context(), "former"); err != nil {
+					b.t.Fatal(err)
+				}
+				if again {
+					b.createAgain("former")
+				}
+				b.putJob(job, schemas.JobRunning)
+				sum := b.jobEnds(job.ID)
+				over := b.job(job.ID)
+				if over.Job.State != schemas.JobFailed || !strings.Contains(over.Job.Error, "former, partition") || sum.Read > 0 {
+					b.t.Errorf("the job is %s: %q, and has done %+v", over.Job.State, over.Job.Error, sum)
+				}
+				b.settle()
+				b.check(b.dirs...)
+			})
+		})
+	}
+}
+
+// createAgain creates a topic of three partitions, of which each has ten impressions.
+func (b *bubble) createAgain(topic string) {
+	b.t.Helper()
+	if _, err := kadm.NewClient(b.client).CreateTopic(b.t.Context(), 3, 1, nil, topic); err != nil {
+		b.t.Fatal(err)
+	}
+	for i := range 30 {
+		r := b.webhook(fmt.Sprint("new", i), "f", "on", 0)
+		r.Topic, r.Partition = topic, int32(i%3)
+		b.put(r)
+	}
+}
+
+// What definitions are computed from is what there is: of a source that is gone, nothing.
+func TestHistoryIsGoneWithItsSource(t *testing.T) {
+	inBubble(t, bubbleYAML, nil, func(b *bubble) {
+		ready := make(chan history, 1)
+		h := &historian{
+			o: &Options{Fleet: *b.fleet(), Log: slog.New(slog.DiscardHandler)}, defines: true, limit: 1, to: ready, wake: func() {},
+			ranges: []schemas.JobRange{{Topic: "former", To: 10}}, from: []int64{3}, ctx: b.t.Context(),
+		}
+		h.run()
+		if got := <-ready; got.next != 10 || got.gone != 7 || got.failed != "" {
+			b.t.Errorf("handed over is %+v", got)
+		}
 	})
 }

@@ -23,6 +23,7 @@ type replays struct {
 	stale   bool      // tasks have come since
 	touched bool      // the batch has done something for a job
 	rests   time.Time // until then, since nothing could be done
+	waiting roomless
 	logged  []*share
 	ready   chan history
 	ctx     context.Context //nolint:containedctx // of the readers, which live as long as the seat
@@ -95,6 +96,7 @@ func (w *worker) followJobs() error {
 	if changes != r.changes || r.stale || reads != r.reads && len(r.kept) > 0 {
 		w.shareJobs()
 	}
+	w.tellOfRoom(time.Now())
 	r.tell(w.o.jobs) // what a restore has found has committed
 	w.startReaders()
 	return cmp.Or(w.storeForResend(), w.storeForReplace())
@@ -178,7 +180,7 @@ func (r *replays) take(job *schemas.Job, t *task, ranges []schemas.JobRange) {
 		return
 	}
 	s := &share{job: job, task: t, wanted: selectionOf(job), ranges: ranges}
-	if kept, ok := r.kept[key]; ok && len(kept.Next) == len(s.ranges) {
+	if kept, ok := r.kept[key]; ok && (kept.Done || len(kept.Next) == len(s.ranges)) {
 		s.progress = kept
 		s.progress.Next = slices.Clone(kept.Next)
 	} else {
@@ -191,6 +193,9 @@ func (r *replays) take(job *schemas.Job, t *task, ranges []schemas.JobRange) {
 		s.progress.Merged += e.progress.Merged
 		s.sent(e.progress.Sent)
 		delete(r.early, key)
+	}
+	if s.waitsForRoom() {
+		s.waits = r.waiting.told
 	}
 	s.finish()
 	r.shares[key] = s

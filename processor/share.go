@@ -27,6 +27,8 @@ type share struct {
 	switched bool      // under EmitDefine, the definitions are in force
 	stored   bool      // under EmitAll, what was waiting for the store is there
 	rests    time.Time // under EmitAll, until then
+	failed   string    // why it can't go on for good
+	waits    int64     // since when live impressions leave no room, ms since 1970; 0: they do
 }
 
 // again says of a record that it was read for the share, if there is one.
@@ -60,16 +62,19 @@ func (s *share) sent(n int64) {
 
 // reads tells whether there is history left to read.
 func (s *share) reads() bool {
-	return s.job.State == schemas.JobRunning && s.job.Emit != schemas.EmitAll && !s.progress.Done
+	return s.job.State == schemas.JobRunning && s.job.Emit != schemas.EmitAll && !s.progress.Done && s.failed == ""
 }
 
 func (s *share) report() schemas.JobReport {
 	r := schemas.JobReport{
 		ID: s.job.ID, Task: s.task.number, JobCounts: s.progress.JobCounts, Done: s.progress.Done,
-		Switched: s.switched, At: time.Now().UnixMilli(),
+		Switched: s.switched, Waits: s.waits, Error: s.failed, At: time.Now().UnixMilli(),
 	}
 	for _, of := range s.ranges {
 		r.Total += of.To - of.From
+	}
+	if s.job.Emit == schemas.EmitDefine && s.progress.Done { // what it had to read is not kept any more
+		r.Total = s.progress.Read
 	}
 	return r
 }

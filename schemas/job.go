@@ -23,10 +23,11 @@ const (
 	JobPaused    JobState = "paused"
 	JobCancelled JobState = "cancelled" // what it has done stays
 	JobDone      JobState = "done"      // all that it has read is merged and committed
+	JobFailed    JobState = "failed"    // it can't go on; what it has done stays
 )
 
 // Over tells whether nothing more is to be done.
-func (s JobState) Over() bool { return s == JobCancelled || s == JobDone }
+func (s JobState) Over() bool { return s == JobCancelled || s == JobDone || s == JobFailed }
 
 // JobEmit is what a replay sends.
 type JobEmit string
@@ -62,6 +63,8 @@ type Job struct {
 	Rate   int64  `json:"rate,omitempty"`
 	Reason string `json:"reason,omitempty"`
 	By     string `json:"by,omitempty"`
+	// Error tells why a job has failed.
+	Error string `json:"error,omitempty"`
 	// Created and Changed are ms since 1970.
 	Created int64 `json:"created"`
 	Changed int64 `json:"changed"`
@@ -118,7 +121,7 @@ func ParseJob(key, value []byte) (j Job, ok bool, err error) {
 }
 
 func (j *Job) check(name string) error {
-	states := []JobState{JobRunning, JobPaused, JobCancelled, JobDone}
+	states := []JobState{JobRunning, JobPaused, JobCancelled, JobDone, JobFailed}
 	emits := []JobEmit{EmitChanges, EmitAll, EmitNone, EmitDefine}
 	if j.ID != name || !slices.Contains(states, j.State) || !slices.Contains(emits, j.Emit) {
 		return fmt.Errorf("reading replay job %s: state %q or emit %q is not of this release", name, j.State, j.Emit)
@@ -141,8 +144,13 @@ type JobReport struct {
 	Total int64 `json:"total"`
 	Done  bool  `json:"done"`
 	// Switched says, under EmitDefine, that the definitions are in force.
-	Switched bool  `json:"switched,omitempty"`
-	At       int64 `json:"at"` // ms since 1970
+	Switched bool `json:"switched,omitempty"`
+	// Waits is since when live impressions, which go first, leave no room for the job,
+	// ms since 1970; 0: they do.
+	Waits int64 `json:"waits,omitempty"`
+	// Error is what keeps the task from going on with the job for good; empty: nothing.
+	Error string `json:"error,omitempty"`
+	At    int64  `json:"at"` // ms since 1970
 }
 
 // JobCounts are what a task has done for a job.

@@ -138,6 +138,9 @@ func (rec *Record) Replace(app string, k Key, shadow *Record, generation uint32)
 	outcome := Changed
 	if in.Value == nil {
 		next.Reason, next.Removes = notServed, ChangeID(app, k, last)
+		if shadow.Seen.Value != nil { // that was seen, and is not to be sent
+			next.Reason = DefinitionRemoved
+		}
 		outcome = Removed
 	}
 	if !in.Sent { // none was all that was ever seen

@@ -84,7 +84,7 @@ func jobOf(j *schemas.Job, done bool) *job {
 	switch {
 	case done:
 		of.stands = merged
-	case j.State == schemas.JobCancelled:
+	case j.State == schemas.JobCancelled, j.State == schemas.JobFailed:
 		of.stands = cancelled
 	}
 	return of

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"time"
 
 	"traitstream/processor"
 	"traitstream/schemas"
@@ -37,5 +38,9 @@ func progressOf(s *processor.JobStatus) reading {
 		read.words = fmt.Sprintf(" %d of %s gone over", read.done, plural(tasks, "task has", "tasks have"))
 	}
 	read.attributes = []any{"generation", s.Job.Generation, "stage", read.doing[:len(read.doing)-1], "done", read.done, "of", read.total}
+	if since := waitsSince(s); since > 0 {
+		read.words += "  " + waitsFor(time.UnixMilli(since))
+		read.attributes = append(read.attributes, "waits_since", time.UnixMilli(since).UTC())
+	}
 	return read
 }

@@ -51,6 +51,7 @@ func (m *Main) definitionsCommand() *cobra.Command {
 			},
 		},
 		m.rollbackCommand(),
+		m.recoverCommand(),
 		&cobra.Command{
 			Use: "cancel GENERATION", Short: "Give up definitions that are being computed", Args: cobra.ExactArgs(1),
 			RunE: func(c *cobra.Command, args []string) error {

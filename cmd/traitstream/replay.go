@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -183,9 +182,12 @@ func (m *Main) setJob(ctx context.Context, a *jobsApp, s *processor.JobStatus, v
 		if s.Job.State.Over() {
 			return fmt.Errorf("job %s is %s: there is nothing to %s any more", s.Job.ID, s.Job.State, verb)
 		}
-		s.Job.State, s.Job.Changed = state, time.Now().UnixMilli()
-		if err := a.jobs.Put(ctx, &s.Job); err != nil {
-			return err
+		now, err := a.jobs.SetState(ctx, a.conn.options, s.Job.ID, state)
+		if err != nil {
+			return fmt.Errorf("job %s: %w", s.Job.ID, err)
+		}
+		if s.Job = *now; now.State != state {
+			return m.setJob(ctx, a, s, verb, state) // it was over first
 		}
 		text = fmt.Sprintf("job %s is %s", s.Job.ID, state)
 	}

@@ -379,6 +379,35 @@ func TestReplayTimeLeft(t *testing.T) {
 	}
 }
 
+// A job that waits for live impressions says since when, wherever it is told of.
+func TestReplayTellsThatItWaits(t *testing.T) {
+	const since = "waiting for live impressions since 2026-03-02 10:15:30 UTC"
+	at := time.Date(2026, 3, 2, 10, 15, 30, 0, time.UTC).UnixMilli()
+	s := processor.JobStatus{
+		Tasks: 2, Job: schemas.Job{State: schemas.JobRunning, Emit: schemas.EmitDefine, Generation: 3},
+		Reports: []schemas.JobReport{{Task: 0, Total: 10, Waits: at + 5000}, {Task: 1, Total: 10, Waits: at}},
+	}
+	report := newJobReport(&s)
+	w := &jobWait{}
+	w.take(report, time.UnixMilli(at))
+	waiting, _ := w.reading()
+	applying := progressOf(&s)
+	var out strings.Builder
+	m := &Main{Stdout: &out}
+	if err := m.printJob(&s); err != nil {
+		t.Fatal(err)
+	}
+	for what, text := range map[string]string{"show": out.String(), "wait": waiting.words, "apply": applying.words} {
+		if !strings.Contains(text, since) {
+			t.Errorf("%s says %q", what, text)
+		}
+	}
+	s.Job.State = schemas.JobPaused
+	if newJobReport(&s).WaitsSince != nil {
+		t.Error("a job that is paused waits for nobody")
+	}
+}
+
 // Without the right to write the control topic nothing begins, and the error says
 // which right that is.
 func TestReplayWithoutRights(t *testing.T) {

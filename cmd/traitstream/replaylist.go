@@ -108,10 +108,12 @@ type shownJob struct {
 
 // taskShare is a task's part of a job.
 type taskShare struct {
-	Task  int32     `json:"task"`
-	Done  bool      `json:"done"`
-	Total int64     `json:"total"`
-	At    time.Time `json:"at"` // when it told so
+	Task  int32 `json:"task"`
+	Done  bool  `json:"done"`
+	Total int64 `json:"total"`
+	// Waits is since when live impressions leave it no room, if they do not.
+	Waits *time.Time `json:"waits_since,omitempty"`
+	At    time.Time  `json:"at"` // when it told so
 	schemas.JobCounts
 }
 
@@ -120,13 +122,20 @@ func (m *Main) printJob(s *processor.JobStatus) error {
 	if m.format == "json" {
 		shown := shownJob{r, rangesOf(&s.Job, nil), []taskShare{}}
 		for _, of := range s.Reports {
-			shown.Reports = append(shown.Reports, taskShare{of.Task, of.Done, of.Total, time.UnixMilli(of.At).UTC(), of.JobCounts})
+			var waits *time.Time
+			if of.Waits > 0 {
+				waits = timeOrNone(of.Waits)
+			}
+			shown.Reports = append(shown.Reports, taskShare{of.Task, of.Done, of.Total, waits, time.UnixMilli(of.At).UTC(), of.JobCounts})
 		}
 		return m.printJSON(shown)
 	}
 	rows := table{}
 	rows.add("job", r.Job)
 	rows.add("state", string(r.State)+", "+r.progress())
+	if r.WaitsSince != nil {
+		rows.add("now", waitsFor(*r.WaitsSince))
+	}
 	rows.add("begun", when(s.Job.Created)+" by "+printable(r.By))
 	if s.Job.Changed != s.Job.Created {
 		rows.add(string(r.State), "since "+when(s.Job.Changed))
@@ -136,8 +145,16 @@ func (m *Main) printJob(s *processor.JobStatus) error {
 		rows.add(row...)
 	}
 	rows.add("so far", r.counts())
-	if err := rows.print(m.Stdout); err != nil || len(s.Reports) == 0 {
+	if err := rows.print(m.Stdout); err != nil {
 		return err
+	}
+	if r.Error != "" {
+		if _, err := fmt.Fprintf(m.Stdout, "\nit has failed: %s\n", r.Error); err != nil {
+			return err
+		}
+	}
+	if len(s.Reports) == 0 {
+		return nil
 	}
 	if _, err := fmt.Fprintln(m.Stdout); err != nil {
 		return err
@@ -167,6 +184,8 @@ func (m *Main) printShares(s *processor.JobStatus) error {
 		state, total := "under way", humanCount(of.Total)
 		if of.Done {
 			state = "done"
+		} else if of.Waits > 0 {
+			state = "waits for live impressions"
 		}
 		if s.Job.Emit == schemas.EmitAll {
 			total = "?"

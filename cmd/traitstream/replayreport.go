@@ -29,6 +29,9 @@ type jobReport struct {
 	schemas.JobCounts
 	Percent     int64    `json:"percent"`
 	SecondsLeft *float64 `json:"seconds_left"` // null: not known, or nothing is under way
+	// WaitsSince is since when live impressions leave a task no room for it, if they do not.
+	WaitsSince *time.Time `json:"waits_since,omitempty"`
+	Error      string     `json:"error,omitempty"` // why it has failed
 }
 
 func newJobReport(s *processor.JobStatus) jobReport {
@@ -36,7 +39,7 @@ func newJobReport(s *processor.JobStatus) jobReport {
 	r := jobReport{
 		Job: j.ID, State: j.State, Emit: j.Emit, Created: time.UnixMilli(j.Created).UTC(), Changed: time.UnixMilli(j.Changed).UTC(),
 		By: j.By, Reason: j.Reason, Users: append([]string{}, j.Users...), Splits: append([]string{}, j.Splits...),
-		Rate: j.Rate, Tasks: s.Tasks,
+		Rate: j.Rate, Tasks: s.Tasks, Error: j.Error,
 	}
 	if j.From > 0 {
 		r.From = timeOrNone(j.From)
@@ -53,6 +56,9 @@ func newJobReport(s *processor.JobStatus) jobReport {
 	for i := range s.Reports {
 		r.count(&s.Reports[i])
 	}
+	if at := waitsSince(s); at > 0 {
+		r.WaitsSince = timeOrNone(at)
+	}
 	r.Percent = hundredths(r.Read, r.Total)
 	if j.Emit == schemas.EmitAll {
 		r.Percent = hundredths(int64(r.TasksDone), int64(r.Tasks))
@@ -62,6 +68,25 @@ func newJobReport(s *processor.JobStatus) jobReport {
 		r.SecondsLeft = &seconds
 	}
 	return r
+}
+
+// waitsSince returns since when live impressions leave a task no room for a job, in ms;
+// 0: they do, or nothing is under way.
+func waitsSince(s *processor.JobStatus) (since int64) {
+	if s.Job.State != schemas.JobRunning {
+		return 0
+	}
+	for _, of := range s.Reports {
+		if of.Waits > 0 && (since == 0 || of.Waits < since) {
+			since = of.Waits
+		}
+	}
+	return since
+}
+
+// waitsFor says so in words.
+func waitsFor(since time.Time) string {
+	return "waiting for live impressions since " + when(since.UnixMilli())
 }
 
 // count adds what a task has done.

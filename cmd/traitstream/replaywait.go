@@ -76,6 +76,9 @@ func (m *Main) waitForJob(ctx context.Context, a *jobsApp, id string, timeout ti
 	if err := m.printOutcome(&w.now); err != nil {
 		return err
 	}
+	if w.now.State == schemas.JobFailed {
+		return fmt.Errorf("job %s has failed; what it has done stays: %s", id, w.now.Error)
+	}
 	if w.now.State == schemas.JobCancelled {
 		return fmt.Errorf("job %s was cancelled; what it has done stays", id)
 	}
@@ -145,7 +148,10 @@ func (w *jobWait) take(r jobReport, now time.Time) {
 	if r.State == schemas.JobPaused {
 		shown.doing = "paused "
 	}
-	if wait := left(r.Total-r.Read, perSecond(r.Read-w.first, now.Sub(w.began))); !w.began.IsZero() && wait >= 0 && r.Total > 0 {
+	if r.WaitsSince != nil {
+		shown.words += "  " + waitsFor(*r.WaitsSince)
+		shown.attributes = append(shown.attributes, "waits_since", *r.WaitsSince)
+	} else if wait := left(r.Total-r.Read, perSecond(r.Read-w.first, now.Sub(w.began))); !w.began.IsZero() && wait >= 0 && r.Total > 0 {
 		shown.words += "  " + humanWait(wait) + " left"
 		shown.attributes = append(shown.attributes, "left", humanWait(wait))
 	}
