@@ -154,7 +154,7 @@ func (o *Options) nothingLeft(ctx context.Context, m *fleet.Measurement) error {
 	if first == math.MaxInt64 {
 		return fmt.Errorf("%w: the sources are empty", ErrNothingLeft)
 	}
-	return fmt.Errorf("%w: what is left of the sources begins at %s", ErrNothingLeft, time.UnixMilli(first).UTC().Format(time.RFC3339))
+	return fmt.Errorf("%w: what is left of the sources begins at %s", ErrNothingLeft, time.UnixMilli(first).UTC().Format("2006-01-02 15:04:05 UTC"))
 }
 
 // ErrNothingLeft says that a replay would read nothing.

@@ -31,7 +31,7 @@ func TestRandomFaults(t *testing.T) {
 func withSeeds(t *testing.T, runs uint64, test func(*testing.T, uint64)) {
 	seed := rand.Uint64N(1_000_000_000)
 	if testing.Short() {
-		runs = 20
+		runs = 8 // under the race detector, which sees the same accesses in each
 	}
 	if n, err := strconv.ParseUint(os.Getenv("TRAITSTREAM_TEST_RUNS"), 10, 64); err == nil {
 		runs = n

@@ -89,8 +89,8 @@ type app struct {
 	cfg        *config.Config
 	traits     *trait.Set // in force, of a generation
 	generation uint32
-	fileHash   string // of the definitions that the configuration has
-	applies    uint32 // the generation that the configuration has begun; 0: none
+	fileHash   string     // of the definitions that the configuration has
+	applies    *fileApply // puts the configuration's definitions in force; nil: they are, or are not to be
 	topics     *kafka.Topics
 	store      *state.Store
 	conn       *connection

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -19,7 +20,7 @@ import (
 )
 
 type applyOptions struct {
-	yes     bool
+	consent consent
 	rate    recordRate
 	reason  string
 	timeout time.Duration
@@ -29,12 +30,20 @@ type applyOptions struct {
 
 func (o *applyOptions) flags(c *cobra.Command) {
 	f := c.Flags()
-	f.BoolVar(&o.yes, "yes", false, "do not ask")
+	o.consent.flag(c)
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan and do nothing")
 	f.BoolVar(&o.quick, "quick", false, "do not read the sources to tell how many traits change: compare the definitions alone")
 	f.Var(&o.rate, "rate", "read so many records of history a second at most, such as 500/s (default as many as live impressions leave room for)")
 	f.StringVar(&o.reason, "reason", "", "`TEXT` that is kept with the definitions")
-	f.DurationVar(&o.timeout, "timeout", 0, "give the definitions up that are not computed in time; 0: wait as long as it takes")
+	f.Var((*timeout)(&o.timeout), "timeout", "give the definitions up that are not computed in time, such as 1h (default wait as long as it takes)")
+}
+
+// check finds what can't be meant.
+func (o *applyOptions) check() error {
+	if o.timeout < 0 {
+		return usage("--timeout can't be less than nothing")
+	}
+	return nil
 }
 
 func (m *Main) applyCommand() *cobra.Command {
@@ -49,8 +58,14 @@ func (m *Main) applyCommand() *cobra.Command {
 			"goes on. When all tasks have read it, they go over: what differs is sent, and what has lost its definition is removed.\n\n" +
 			"A changed definition is computed from what the sources still hold; one that stays keeps what it knows from before.\n" +
 			"An interrupt then stops watching, not the change: `definitions cancel` gives it up.",
+		Example: "  traitstream apply -c new.yaml --dry-run\n" +
+			"  traitstream apply -c new.yaml --yes --reason \"only those who saw it on\"\n" +
+			"  traitstream apply -c new.yaml --yes --rate 5000/s --timeout 1h",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := o.check(); err != nil {
+				return err
+			}
 			cfg, err := m.load()
 			if err != nil {
 				return err
@@ -71,7 +86,7 @@ func (m *Main) withJobs(ctx context.Context, cfg *config.Config, fn func(*jobsAp
 	defer a.close()
 	for _, t := range []kafka.Topic{a.topics.Control, a.topics.Inbox} {
 		if t.Missing {
-			return fmt.Errorf("topic %s does not exist; run creates it", t.Name)
+			return fmt.Errorf("no definitions are in force yet: topic %s does not exist; run creates it", t.Name)
 		}
 	}
 	return fn(a)
@@ -79,9 +94,6 @@ func (m *Main) withJobs(ctx context.Context, cfg *config.Config, fn func(*jobsAp
 
 // apply puts the definitions of a configuration in force.
 func (m *Main) apply(ctx context.Context, a *jobsApp, cfg *config.Config, o applyOptions) error {
-	if o.timeout < 0 {
-		return usage("--timeout can't be less than nothing")
-	}
 	all, err := a.jobs.Generations(ctx)
 	if err != nil {
 		return err
@@ -110,7 +122,7 @@ func (m *Main) apply(ctx context.Context, a *jobsApp, cfg *config.Config, o appl
 	if err := m.tellPlan(ctx, a, p, o); err != nil || o.dryRun {
 		return err
 	}
-	if err := m.ask(ctx, "Put them in force?", o.yes); err != nil {
+	if err := m.ask(ctx, "Put them in force?", o.consent); err != nil {
 		return err
 	}
 	d, err := a.jobs.Define(ctx, a.conn.options, processor.DefineRequest{
@@ -207,7 +219,8 @@ func (m *Main) lookAtDefinitions(ctx context.Context, jobs *processor.Jobs, gene
 	if err != nil {
 		return "", err
 	}
-	if r, ok := progressOf(list, generation); ok {
+	if i := slices.IndexFunc(list, func(s processor.JobStatus) bool { return computes(&s.Job, generation) }); i >= 0 {
+		r := progressOf(&list[i])
 		now.Store(&r)
 	}
 	for _, d := range all {
@@ -216,27 +229,6 @@ func (m *Main) lookAtDefinitions(ctx context.Context, jobs *processor.Jobs, gene
 		}
 	}
 	return "", fmt.Errorf("generation %d is not in the control topic any more", generation)
-}
-
-// progressOf tells how far a generation is; false where not all tasks have begun.
-func progressOf(list []processor.JobStatus, generation uint32) (reading, bool) {
-	for _, s := range list {
-		if s.Job.Emit != schemas.EmitDefine || s.Job.Generation != generation {
-			continue
-		}
-		r := reading{words: fmt.Sprintf("%d of %d tasks have gone over", s.Switched(), s.Tasks)}
-		for _, report := range s.Reports {
-			r.done += report.Read
-			r.total += report.Total
-		}
-		r.attributes = []any{"read", r.done, "of", r.total, "gone_over", s.Switched(), "tasks", s.Tasks}
-		if since := waitsSince(&s); since > 0 {
-			r.words += "  " + waitsFor(time.UnixMilli(since))
-			r.attributes = append(r.attributes, "waits_since", time.UnixMilli(since).UTC())
-		}
-		return r, len(s.Reports) == int(s.Tasks) && r.total > 0
-	}
-	return reading{}, false
 }
 
 // whoami tells who gives a command.

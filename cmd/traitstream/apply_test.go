@@ -155,3 +155,50 @@ func TestApplyBadInput(t *testing.T) {
 	}
 	r.stop()
 }
+
+// A process that is to put its file's definitions in force, and comes while others are on
+// their way, does so when these have ended; one whose definitions these are joins in.
+func TestRunApplyWaits(t *testing.T) {
+	s := applied{newStage(t, "")}
+	s.traits(t, `[{name: "{split}"}]`)
+	r := s.run(t)
+	var impressions strings.Builder
+	for i := range 100 {
+		impressions.WriteString(segmentEvent(fmt.Sprint("u", i), "f", "on", 1))
+	}
+	succeed(t, "import", "-c", s.config, write(t, s.dir, "in.jsonl", impressions.String()))
+	r.until("all is out", func() bool { return strings.Count(s.table(t), "=") == 100 })
+
+	other := func(name, traits string) string {
+		return write(t, t.TempDir(), name, fmt.Sprintf("kafka: {brokers: [%q]}\nhttp: {listen: %q}\nstate: {dir: data}\nprocessor: {session_timeout: 6s}\ntraits: %s\n",
+			s.broker, freeAddress(t), traits))
+	}
+	slow := other("slow.yaml", `[{name: "slow_{split}"}]`)
+	began := start(t, "apply", "-c", slow, "--yes", "--rate", "1")
+	began.until("it is on its way", func() bool { return strings.Contains(began.stderr.String(), "generation 1 is computed from history") })
+
+	joined := start(t, "run", "-c", slow, "--apply")
+	joined.until("it has joined in", func() bool { return strings.Contains(joined.stderr.String(), "are on their way already") })
+	waits := start(t, "run", "-c", other("waits.yaml", `[{name: "{split}"}, {name: "seen_{split}"}]`), "--apply", "--until-caught-up")
+	waits.until("it says that it tries again", func() bool {
+		return strings.Contains(waits.stderr.String(), "trying again") && strings.Contains(waits.stderr.String(), "generation 1 is on its way already")
+	})
+	succeed(t, "definitions", "cancel", "1", "-c", s.config)
+	if status := began.wait(); status != exitFailed || !strings.Contains(began.stderr.String(), "generation 1 was cancelled") {
+		t.Errorf("apply ends with %d: %s", status, began.stderr)
+	}
+	if status := waits.wait(); status != exitDone || !strings.Contains(waits.stderr.String(), "are computed from history") {
+		t.Errorf("run --until-caught-up ends with %d: %s", status, waits.stderr)
+	}
+	if n := strings.Count(waits.stderr.String(), "trying again"); n != 1 {
+		t.Errorf("that it tries again is told %d times", n)
+	}
+	if got := succeed(t, "definitions", "-c", s.config); !strings.Contains(got, "generation 2, in force since") || !strings.Contains(got, "seen_{split}") {
+		t.Errorf("definitions: %s", got)
+	}
+	if got := s.table(t); strings.Count(got, "=") != 200 || strings.Contains(got, "slow") {
+		t.Errorf("the traits are %s", got)
+	}
+	joined.stop()
+	r.stop()
+}

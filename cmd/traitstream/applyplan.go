@@ -134,7 +134,7 @@ func (m *Main) tellPlan(ctx context.Context, a *jobsApp, p *plan, o applyOptions
 		}
 	}
 	if !o.dryRun {
-		if err := m.canAsk(o.yes); err != nil {
+		if err := m.canAsk(o.consent); err != nil {
 			return err // before a long reading
 		}
 	}

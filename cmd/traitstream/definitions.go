@@ -91,14 +91,8 @@ func (a *app) useDefinitions(ctx context.Context, apply bool) error {
 			"`traitstream apply` puts the file's in force, and so does run --apply", "generation", a.generation)
 		return nil
 	}
-	d, err := jobs.Define(ctx, a.conn.options, processor.DefineRequest{Traits: file, Reason: "run --apply", By: whoami()})
-	if err != nil {
-		a.log.Warn("the definitions in the configuration can't be put in force now; going on with those in force: "+
-			"`traitstream apply` puts the file's in force later", "cause", err)
-		return nil
-	}
-	a.applies = d.Generation
-	a.log.Info("the definitions in the configuration are computed from history, and take the place of those in force then", "generation", d.Generation)
+	a.applies = &fileApply{jobs: jobs, connect: a.conn.options, traits: file, hash: a.fileHash, log: a.log, settled: make(chan struct{})}
+	a.applies.tryOnce(ctx)
 	return nil
 }
 

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"time"
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
@@ -19,8 +18,14 @@ func (m *Main) definitionsCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use:   "definitions",
 		Short: "Show the definitions in force and those before them, and go back",
-		Args:  cobra.NoArgs,
-		RunE:  func(c *cobra.Command, _ []string) error { return m.definitions(c.Context(), m.listDefinitions) },
+		Long: "Shows the definitions in force, as `definitions list` does. Each change of them, by `apply` or a rollback, is a\n" +
+			"generation with a number, from 0 for those of the first start.",
+		Example: "  traitstream definitions history\n" +
+			"  traitstream definitions show 0\n" +
+			"  traitstream definitions rollback 0 --yes\n" +
+			"  traitstream definitions cancel 3",
+		Args: cobra.NoArgs,
+		RunE: func(c *cobra.Command, _ []string) error { return m.definitions(c.Context(), m.listDefinitions) },
 	}
 	c.AddCommand(
 		&cobra.Command{
@@ -34,14 +39,28 @@ func (m *Main) definitionsCommand() *cobra.Command {
 		&cobra.Command{
 			Use: "show [GENERATION]", Short: "Print definitions as the configuration has them; without a number those in force", Args: cobra.MaximumNArgs(1),
 			RunE: func(c *cobra.Command, args []string) error {
-				return m.definitions(c.Context(), func(all []schemas.Definitions) error { return m.showDefinitions(all, args) })
+				var number *uint32
+				if len(args) > 0 {
+					n, err := generationNumber(args[0])
+					if err != nil {
+						return err
+					}
+					number = &n
+				}
+				return m.definitions(c.Context(), func(all []schemas.Definitions) error { return m.showDefinitions(all, number) })
 			},
 		},
 		m.rollbackCommand(),
 		m.recoverCommand(),
 		&cobra.Command{
-			Use: "cancel GENERATION", Short: "Give definitions up that are being computed", Args: cobra.ExactArgs(1),
-			RunE: func(c *cobra.Command, args []string) error { return m.cancelDefinitions(c.Context(), args[0]) },
+			Use: "cancel GENERATION", Short: "Give up definitions that are being computed", Args: cobra.ExactArgs(1),
+			RunE: func(c *cobra.Command, args []string) error {
+				number, err := generationNumber(args[0])
+				if err != nil {
+					return err
+				}
+				return m.cancelDefinitions(c.Context(), number)
+			},
 		})
 	return c
 }
@@ -51,6 +70,13 @@ func (m *Main) rollbackCommand() *cobra.Command {
 	c := &cobra.Command{
 		Use: "rollback GENERATION", Short: "Put the definitions of an earlier generation in force again", Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			number, err := generationNumber(args[0])
+			if err == nil {
+				err = o.check()
+			}
+			if err != nil {
+				return err
+			}
 			cfg, err := m.load()
 			if err != nil {
 				return err
@@ -60,7 +86,7 @@ func (m *Main) rollbackCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				d, err := generationOf(all, args[0])
+				d, err := generationOf(all, number)
 				if err != nil {
 					return err
 				}
@@ -70,7 +96,7 @@ func (m *Main) rollbackCommand() *cobra.Command {
 				}
 				next.TraitsGiven = true
 				if o.reason == "" {
-					o.reason = "rollback to generation " + args[0]
+					o.reason = fmt.Sprintf("rollback to generation %d", number)
 				}
 				return m.apply(c.Context(), a, &next, o)
 			})
@@ -98,18 +124,24 @@ func (m *Main) definitions(ctx context.Context, fn func([]schemas.Definitions) e
 	})
 }
 
-// generationOf finds a generation by its number.
-func generationOf(all []schemas.Definitions, text string) (schemas.Definitions, error) {
+// generationNumber reads the number of a generation.
+func generationNumber(text string) (uint32, error) {
 	number, err := strconv.ParseUint(text, 10, 32)
 	if err != nil {
-		return schemas.Definitions{}, usage("%q is not the number of a generation", text)
+		return 0, usage("%q is not the number of a generation; `traitstream definitions history` lists them", text)
 	}
+	return uint32(number), nil
+}
+
+// generationOf finds a generation, of which there is at least one, by its number.
+func generationOf(all []schemas.Definitions, number uint32) (schemas.Definitions, error) {
 	for _, d := range all {
-		if d.Generation == uint32(number) {
+		if d.Generation == number {
 			return d, nil
 		}
 	}
-	return schemas.Definitions{}, fmt.Errorf("there is no generation %d; the last one is %d (definitions history lists them)", number, all[len(all)-1].Generation)
+	return schemas.Definitions{}, fmt.Errorf("there is no generation %d; the last one is %d (`traitstream definitions history` lists them)",
+		number, all[len(all)-1].Generation)
 }
 
 // listDefinitions prints those in force.
@@ -139,8 +171,7 @@ func (m *Main) listDefinitions(all []schemas.Definitions) error {
 		}
 		t.add(of.Name.String(), of.Property, of.NotServed.String(), expires, of.Description)
 	}
-	since := time.UnixMilli(d.Changed).UTC().Format(time.RFC3339)
-	if _, err := fmt.Fprintf(m.Stdout, "generation %d, in force since %s\n\n", d.Generation, since); err != nil {
+	if _, err := fmt.Fprintf(m.Stdout, "generation %d, in force since %s\n\n", d.Generation, when(d.Changed)); err != nil {
 		return err
 	}
 	return t.print(m.Stdout)
@@ -166,7 +197,7 @@ func (m *Main) definitionsHistory(all []schemas.Definitions) error {
 			}
 			continue
 		}
-		t.add(strconv.FormatUint(uint64(d.Generation), 10), stateWord(d, current.Generation), time.UnixMilli(d.Changed).UTC().Format(time.RFC3339), d.By, d.Reason)
+		t.add(strconv.FormatUint(uint64(d.Generation), 10), stateWord(d, current.Generation), when(d.Changed), d.By, d.Reason)
 	}
 	if m.format == "json" {
 		return nil
@@ -174,12 +205,13 @@ func (m *Main) definitionsHistory(all []schemas.Definitions) error {
 	return t.print(m.Stdout)
 }
 
-// showDefinitions prints a generation as the configuration has it.
-func (m *Main) showDefinitions(all []schemas.Definitions, args []string) error {
+// showDefinitions prints a generation, by default the one in force, as the configuration
+// has it.
+func (m *Main) showDefinitions(all []schemas.Definitions, number *uint32) error {
 	d, ok := processor.InForce(all)
-	if len(args) > 0 {
+	if number != nil {
 		var err error
-		if d, err = generationOf(all, args[0]); err != nil {
+		if d, err = generationOf(all, *number); err != nil {
 			return err
 		}
 	} else if !ok {
@@ -201,7 +233,7 @@ func (m *Main) showDefinitions(all []schemas.Definitions, args []string) error {
 }
 
 // cancelDefinitions gives a generation up.
-func (m *Main) cancelDefinitions(ctx context.Context, text string) error {
+func (m *Main) cancelDefinitions(ctx context.Context, number uint32) error {
 	cfg, err := m.load()
 	if err != nil {
 		return err
@@ -211,9 +243,14 @@ func (m *Main) cancelDefinitions(ctx context.Context, text string) error {
 		if err != nil {
 			return err
 		}
-		d, err := generationOf(all, text)
+		d, err := generationOf(all, number)
 		if err != nil {
 			return err
+		}
+		if d.State != schemas.DefinitionsPreparing {
+			current, _ := processor.InForce(all)
+			return fmt.Errorf("generation %d of the definitions is not being prepared: it is %s (`traitstream definitions history` lists all)",
+				d.Generation, stateWord(d, current.Generation))
 		}
 		if err := a.jobs.Undefine(ctx, a.conn.options, d.Generation); err != nil {
 			return err

@@ -151,7 +151,7 @@ func (m *Main) demoProcess(ctx context.Context, a *app, impressions int64) error
 		}, true
 	}
 	return m.newMeter("processing", m.newScreen()).during(ctx, processed, func() error {
-		return runUntilCaughtUp(ctx, a.processor("", true), 0)
+		return runUntilCaughtUp(ctx, a.processor("", true), nil)
 	})
 }
 

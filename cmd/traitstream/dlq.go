@@ -70,7 +70,7 @@ func (s *since) Set(text string) error {
 		s.text, s.at = text, ago(d, time.Now())
 		return nil
 	}
-	at, err := config.ParseTime(text)
+	at, err := parseMoment(text)
 	if err != nil {
 		return fmt.Errorf("it is a time, or how far back to look, such as 12h or 7d: %w", err)
 	}

@@ -6,7 +6,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 
@@ -74,17 +73,6 @@ func TestRealReplayIsKilled(t *testing.T) {
 	if want := fmt.Sprintf("0 letters put back\n%d left alone: were put back before\n", letters); sum != want {
 		t.Errorf("afterwards: %q, want %q", sum, want)
 	}
-}
-
-// buildProgram returns the path of the program, which can be killed as a process of
-// its own.
-func buildProgram(t *testing.T) string {
-	t.Helper()
-	program := filepath.Join(t.TempDir(), "traitstream")
-	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", program, ".").CombinedOutput(); err != nil {
-		t.Fatalf("building the program: %v: %s", err, out)
-	}
-	return program
 }
 
 // replayAndKill starts a replay and kills it hard when it has told of so many

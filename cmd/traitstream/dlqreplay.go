@@ -17,18 +17,20 @@ import (
 
 type replayOptions struct {
 	letterFilter
+	consent          consent
 	dryRun, returned bool
 }
 
 func (m *Main) dlqReplayCommand() *cobra.Command {
-	var o replayOptions
+	o := replayOptions{consent: consent{harmless: true}}
 	c := &cobra.Command{
 		Use:   "replay",
 		Short: "Put dead letters back into the sources that they came from, once",
 		Long: "Puts the bytes that were refused back into the source topic that they came from, with their own headers and\n" +
 			"timestamp, marked by the header traitstream.replayed; run reads them by the configuration as it is now. A\n" +
 			"letter is put back once, also if the command is killed and run again. What is refused again is left alone\n" +
-			"unless --returned asks for it. Nobody else may run it at the same time: the one who began last goes on.\n\n" +
+			"unless --returned asks for it. Nobody else may run it at the same time: the one who began last goes on. On a\n" +
+			"terminal it asks before.\n\n" +
 			"A letter of reason clock_ahead keeps its record's timestamp, so it is refused again unless\n" +
 			"processor.max_clock_ahead has grown.",
 		Args: cobra.NoArgs,
@@ -44,6 +46,7 @@ func (m *Main) dlqReplayCommand() *cobra.Command {
 		},
 	}
 	o.flags(c, "put back at most `N`, the first ones that can be")
+	o.consent.flag(c)
 	c.Flags().BoolVar(&o.dryRun, "dry-run", false, "say what would be done, and do nothing")
 	c.Flags().BoolVar(&o.returned, "returned", false, "put those back too that were put back before and refused again")
 	return c
@@ -77,6 +80,11 @@ func (m *Main) dlqReplay(ctx context.Context, cfg *config.Config, o replayOption
 	summary := replaySummary{DryRun: o.dryRun, Topics: map[string]int64{}, Left: map[deadletter.Outcome]int64{}}
 	if topics.DeadLetters.Missing {
 		return m.printReplay(summary)
+	}
+	if !o.dryRun {
+		if err := m.ask(ctx, "Put dead letters back into their sources? (--dry-run lists them)", o.consent); err != nil {
+			return err
+		}
 	}
 	rows := m.newLetterRows("OUTCOME")
 	reader := &deadletter.Reader{Client: conn.client, Topic: topics.DeadLetters.Name, Since: o.since.at}

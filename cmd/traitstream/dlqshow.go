@@ -180,7 +180,7 @@ func letterText(l *deadletter.Letter, r letterReport) string {
 	row := func(name, text string) { fmt.Fprintf(&b, "%-11s%s\n", name, text) }
 	row("letter", fmt.Sprintf("%s of %s", letterPlace(l), l.Record.Topic))
 	if r.Time != nil {
-		row("refused", r.Time.Format("2006-01-02 15:04:05.000 UTC"))
+		row("refused", exactMoment(*r.Time))
 	}
 	row("reason", printable(r.Reason))
 	row("message", printable(r.Message))
@@ -190,7 +190,7 @@ func letterText(l *deadletter.Letter, r letterReport) string {
 		row("for", printable(l.Place.Topic))
 	}
 	if r.Source.Timestamp != nil {
-		row("timestamp", r.Source.Timestamp.Format("2006-01-02 15:04:05.000 UTC"))
+		row("timestamp", exactMoment(*r.Source.Timestamp))
 	}
 	row("state", strings.ReplaceAll(r.State, "_", " "))
 	if l.From != "" {

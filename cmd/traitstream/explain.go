@@ -24,6 +24,9 @@ func (m *Main) explainCommand() *cobra.Command {
 		Long: "Tells what a trait of a user is and why: its value and when it was last seen, the impression that changed it\n" +
 			"(flag, environment, label, and where it was read: topic, partition, offset, element), the definition that wanted\n" +
 			"it, the value before, the change that went out, and whether it has expired or was forgotten.\n\n" + lookupHelp,
+		Example: "  traitstream explain user-1042 new_checkout\n" +
+			"  traitstream explain user-1042 new_checkout --ask 127.0.0.1:8080\n" +
+			"  traitstream explain user-1042 new_checkout --at-rest --state-dir traitstream-data",
 		Args: cobra.ExactArgs(2),
 		RunE: func(c *cobra.Command, args []string) error {
 			u, err := o.check(args[0])
@@ -191,7 +194,7 @@ func originText(o *explorer.Origin) string {
 }
 
 // exactly returns a time to the ms.
-func exactly(t explorer.Time) string { return t.Time().Format("2006-01-02 15:04:05.000 UTC") }
+func exactly(t explorer.Time) string { return exactMoment(t.Time()) }
 
 // agoText returns a time, and how long ago it was.
 func agoText(t explorer.Time, now time.Time) string {

@@ -44,7 +44,7 @@ func (t *recordTime) String() string {
 }
 
 func (t *recordTime) Set(text string) error {
-	at, err := config.ParseTime(text)
+	at, err := parseMoment(text)
 	t.Time = at
 	return err
 }
@@ -58,3 +58,24 @@ func (t *recordTime) clock() func() time.Time {
 	}
 	return func() time.Time { return t.Time }
 }
+
+// timeout is the value of --timeout, a duration as the configuration has it; 0 is none.
+type timeout time.Duration
+
+func (t *timeout) String() string {
+	if *t == 0 {
+		return ""
+	}
+	return config.FormatDuration(time.Duration(*t))
+}
+
+func (t *timeout) Set(text string) error {
+	d, err := parseDays(text)
+	if err != nil {
+		return errors.New("it is how long to wait, such as 90s, 1h or 2d")
+	}
+	*t = timeout(d)
+	return nil
+}
+
+func (*timeout) Type() string { return "DURATION" }

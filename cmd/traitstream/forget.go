@@ -30,7 +30,7 @@ type forgetOptions struct {
 	identity string
 	trait    string
 	file     string
-	yes      bool
+	consent  consent
 	timeout  time.Duration
 }
 
@@ -62,8 +62,8 @@ func (m *Main) forgetCommand() *cobra.Command {
 	f.StringVar(&o.identity, "identity", o.identity, "by what the users are known: user or anonymous")
 	f.StringVar(&o.trait, "trait", "", "forget this trait `NAME` alone")
 	f.StringVar(&o.file, "file", "", "read the users from a `FILE`, one a line, - for standard input")
-	f.BoolVar(&o.yes, "yes", false, "do not ask")
-	f.DurationVar(&o.timeout, "timeout", o.timeout, "wait so long at most for the commands to be carried out")
+	o.consent.flag(c)
+	f.Var((*timeout)(&o.timeout), "timeout", "wait so long at most for the commands to be carried out")
 	return c
 }
 
@@ -227,11 +227,8 @@ func checkUser(user string) error {
 
 // confirm asks whether it is meant, where there is somebody to ask.
 func (m *Main) confirm(ctx context.Context, cfg *config.Config, o forgetOptions, req fleet.ForgetRequest) error {
-	if o.yes {
-		return nil
-	}
-	if o.file == "-" {
-		return usage("nobody can be asked whether this is meant: say --yes")
+	if o.file == "-" && !o.consent.yes {
+		return usage("nobody can be asked whether this is meant, since standard input has the list: say --yes")
 	}
 	who := fmt.Sprintf("%s %q", o.identity, req.Users[0])
 	if n := len(req.Users); n > 1 {
@@ -241,7 +238,7 @@ func (m *Main) confirm(ctx context.Context, cfg *config.Config, o forgetOptions,
 	if o.trait != "" {
 		what = fmt.Sprintf("the trait %q", o.trait)
 	}
-	return m.ask(ctx, fmt.Sprintf("Remove %s of %s from app %s for good?", what, who, cfg.App), false)
+	return m.ask(ctx, fmt.Sprintf("Remove %s of %s from app %s for good?", what, who, cfg.App), o.consent)
 }
 
 // printReceipt prints what was done, and what could not be.

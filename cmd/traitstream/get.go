@@ -20,6 +20,10 @@ func (m *Main) getCommand() *cobra.Command {
 		Short: "Show a user's traits",
 		Long: "Shows the traits that a user has, or one of them: value, when it was last seen, and of the last change flag,\n" +
 			"environment and definition. With --format json an object a line, with all that explain tells.\n\n" + lookupHelp,
+		Example: "  traitstream get user-1042\n" +
+			"  traitstream get user-1042 new_checkout --format json\n" +
+			"  traitstream get 5f0c77e2-8d1b --identity anonymous\n" +
+			"  traitstream get user-1042 --at-rest=topic",
 		Args: cobra.RangeArgs(1, 2),
 		RunE: func(c *cobra.Command, args []string) error {
 			u, err := o.check(args[0])
@@ -122,7 +126,7 @@ func (m *Main) printTraits(t *table, traits []explorer.Trait) error {
 }
 
 // momentText returns a time to the second.
-func momentText(t explorer.Time) string { return t.Time().Format("2006-01-02 15:04:05 UTC") }
+func momentText(t explorer.Time) string { return moment(t.Time()) }
 
 func orDash(text *string) string {
 	if text == nil {

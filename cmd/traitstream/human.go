@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"time"
+
+	"traitstream/config"
 )
 
 // humanBytes returns a size with a binary unit.
@@ -16,6 +18,22 @@ func humanBytes(n int64) string {
 		return fmt.Sprintf("%d B", n)
 	}
 	return fmt.Sprintf("%.1f %s", size, units[unit])
+}
+
+// momentLayout is how people are told of a time, to the second or, with milliseconds behind
+// that, exactly. JSON has RFC 3339.
+const momentLayout = "2006-01-02 15:04:05 UTC"
+
+func moment(t time.Time) string { return t.UTC().Format(momentLayout) }
+
+func exactMoment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04:05.000 UTC") }
+
+// parseMoment reads a time as it is printed, or as the configuration has it.
+func parseMoment(text string) (time.Time, error) {
+	if t, err := time.Parse(momentLayout, text); err == nil {
+		text = t.Format(time.RFC3339Nano)
+	}
+	return config.ParseTime(text)
 }
 
 // humanDuration returns a duration to three digits or so.

@@ -78,7 +78,8 @@ func (g *membership) addressFor(ctx context.Context, inbox string, task int32) (
 		}
 		tried[m.Process] = true
 	}
-	return "", fmt.Errorf("the process that has task %d, which is the user's, can't be asked, and no other either: %w", task, err)
+	return "", fmt.Errorf("the process that has task %d, which is the user's, can't be asked, and no other either: %w "+
+		"(--at-rest reads the folder of one that has stopped, --at-rest=topic the traits topic)", task, err)
 }
 
 func (p *processPlace) all(ctx context.Context, behind *string) (u *explorer.User, err error) {

@@ -114,7 +114,7 @@ func (m *Main) command() *cobra.Command {
 	}
 	root.PersistentFlags().StringVarP(&m.configFile, "config", "c", "", "configuration `FILE` (default traitstream.yaml where it exists)")
 	root.PersistentFlags().StringVar(&m.format, "format", "text", "output `FORMAT`: text or json, one object a line")
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return errUsage{err} })
+	root.SetFlagErrorFunc(wrongFlag)
 	root.AddCommand(m.demoCommand(), m.runCommand(), m.importCommand(), m.tapCommand(), m.validateCommand(), m.statusCommand(), m.verifyCommand(), m.previewCommand(), m.getCommand(), m.explainCommand(), m.forgetCommand(), m.dlqCommand(), m.replayCommand(), m.applyCommand(), m.definitionsCommand(), m.versionCommand())
 	root.AddCommand(m.laterCommands()...)
 	root.SetIn(m.Stdin)
@@ -124,19 +124,4 @@ func (m *Main) command() *cobra.Command {
 	root.InitDefaultCompletionCmd() // now, that its arguments are looked at too; it prints where root does
 	asUsage(root)
 	return root
-}
-
-// asUsage makes wrong arguments, which cobra finds itself, errors of usage.
-func asUsage(c *cobra.Command) {
-	if check := c.Args; check != nil {
-		c.Args = func(c *cobra.Command, args []string) error {
-			if err := check(c, args); err != nil {
-				return errUsage{err}
-			}
-			return nil
-		}
-	}
-	for _, sub := range c.Commands() {
-		asUsage(sub)
-	}
 }

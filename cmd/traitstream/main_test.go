@@ -11,13 +11,9 @@ import (
 	"sync"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 )
 
 var rewrite = flag.Bool("rewrite", false, "write the golden files anew")
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // output is what a command prints, safe to look at while it runs.
 type output struct {

@@ -40,6 +40,9 @@ func (m *Main) previewCommand() *cobra.Command {
 			"How often a trait changed depends on the order in which partitions are read where a user's impressions\n" +
 			"lie in several; its value does not. Traits that would have expired on the way are counted at the end alone.\n\n" +
 			"An interrupt prints what was found until then.",
+		Example: "  traitstream preview -c new.yaml\n" +
+			"  traitstream preview -c new.yaml --trait checkout --since 30d\n" +
+			"  traitstream preview -c new.yaml --sample 0 --format json",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := m.load()

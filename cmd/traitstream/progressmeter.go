@@ -100,6 +100,9 @@ func (m *meter) draw(r reading) {
 			mpb.PrependDecorators(decor.Any(func(decor.Statistics) string { return m.shown.Load().doing })),
 			mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return m.shown.Load().words })))
 	}
+	if r.done < m.bar.Current() { // of other work: what was done before is not to be drawn in the new total
+		m.bar.SetCurrent(r.done)
+	}
 	m.bar.SetTotal(r.total, false)
 	m.bar.SetCurrent(r.done)
 }

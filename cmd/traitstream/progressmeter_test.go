@@ -125,3 +125,30 @@ func TestHumanWait(t *testing.T) {
 		}
 	}
 }
+
+// Work that follows other work begins at nothing, though less is to be done of it.
+func TestMeterBarBeginsAnew(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var terminal output
+		s := &screen{errs: &terminal, terminal: true}
+		m := &meter{what: "counting", screen: s, now: time.Now}
+		began := time.Now()
+		look := func() (reading, bool) {
+			if time.Since(began) < 3*time.Second {
+				return reading{done: 50, total: 100, doing: "half ", words: "."}, true
+			}
+			return reading{done: 0, total: 2, doing: "nothing ", words: "."}, true
+		}
+		if err := m.during(t.Context(), look, func() error { <-time.After(5 * time.Second); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		for line := range strings.Lines(terminal.String()) {
+			if strings.Contains(line, "nothing") && strings.Contains(line, "=") {
+				t.Errorf("shown: %q", line)
+			}
+		}
+		if !strings.Contains(terminal.String(), "half  [===") || !strings.Contains(terminal.String(), "nothing  [---") {
+			t.Errorf("shown: %q", terminal.String())
+		}
+	})
+}

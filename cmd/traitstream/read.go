@@ -8,7 +8,6 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
-	"traitstream/config"
 	"traitstream/kafka"
 )
 
@@ -27,7 +26,7 @@ func (s *startPoint) String() string { return s.text }
 
 func (s *startPoint) Set(text string) (err error) {
 	if text != fromStart && text != fromEnd {
-		if s.at, err = config.ParseTime(text); err != nil {
+		if s.at, err = parseMoment(text); err != nil {
 			return fmt.Errorf("it is start, end or a time: %w", err)
 		}
 	}

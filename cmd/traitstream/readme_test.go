@@ -163,12 +163,7 @@ type reader struct {
 
 func newReader(t *testing.T) *reader {
 	t.Helper()
-	r := &reader{t: t, dir: t.TempDir(), broker: freeAddress(t), http: freeAddress(t)}
-	r.program = filepath.Join(t.TempDir(), "traitstream")
-	build := exec.CommandContext(t.Context(), "go", "build", "-o", r.program, ".")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building: %v: %s", err, out)
-	}
+	r := &reader{t: t, dir: t.TempDir(), program: buildProgram(t), broker: freeAddress(t), http: freeAddress(t)}
 	sample := filepath.Join("cmd", "traitstream", "sample")
 	if err := os.CopyFS(filepath.Join(r.dir, sample), os.DirFS("sample")); err != nil {
 		t.Fatal(err)

@@ -11,7 +11,7 @@ import (
 )
 
 func (m *Main) recoverCommand() *cobra.Command {
-	var yes bool
+	var o consent
 	c := &cobra.Command{
 		Use: "recover", Short: "Write definitions down again that the control topic has lost",
 		Long: "Where the control topic was deleted while nobody ran, nobody knows the definitions any more that tasks are computed\n" +
@@ -24,20 +24,20 @@ func (m *Main) recoverCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return m.withJobs(c.Context(), cfg, func(a *jobsApp) error { return m.recoverDefinitions(c.Context(), a, yes) })
+			return m.withJobs(c.Context(), cfg, func(a *jobsApp) error { return m.recoverDefinitions(c.Context(), a, o) })
 		},
 	}
-	c.Flags().BoolVar(&yes, "yes", false, "do not ask")
+	o.flag(c)
 	return c
 }
 
-func (m *Main) recoverDefinitions(ctx context.Context, a *jobsApp, yes bool) error {
+func (m *Main) recoverDefinitions(ctx context.Context, a *jobsApp, o consent) error {
 	lost, err := a.jobs.Lost(ctx)
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(m.Stderr, "lost: %s\n", generationList(lost))
-	if err := m.ask(ctx, "Are the configuration's definitions what was in force last?", yes); err != nil {
+	if err := m.ask(ctx, "Are the configuration's definitions what was in force last?", o); err != nil {
 		return err
 	}
 	lost, err = a.jobs.Recover(ctx, a.conn.options, processor.DefineRequest{Traits: a.cfg.Traits, Reason: "recovered", By: whoami()})

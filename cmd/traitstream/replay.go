@@ -21,6 +21,10 @@ func (m *Main) replayCommand() *cobra.Command {
 		Short: "Read history again, or send traits again, beside live impressions",
 		Long: "A replay is a job that stands in the control topic and is carried out by the processes that run, in the\n" +
 			"transactions of live impressions, which go first. It survives whatever happens to a process.",
+		Example: "  traitstream replay start --dry-run\n" +
+			"  traitstream replay list\n" +
+			"  traitstream replay wait 20260302-101530-5e0c --timeout 1h\n" +
+			"  traitstream replay cancel 5e0c",
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
 			return usage("replay: say what to do: start, list, show, pause, resume, cancel or wait")
@@ -128,12 +132,12 @@ func (m *Main) warnOfNobody(ctx context.Context, conn *connection, group string)
 
 // withJob does something with a job that an argument names.
 func (m *Main) withJob(ctx context.Context, id string, do func(*jobsApp, *processor.JobStatus) error) error {
+	if id == "" {
+		return usage("the id of the job is empty; `traitstream replay list` tells which there are")
+	}
 	cfg, err := m.load()
 	if err != nil {
 		return err
-	}
-	if id == "" {
-		return usage("the id of the job is empty; `replay list` tells which there are")
 	}
 	a, err := m.openJobs(ctx, cfg)
 	if err != nil {

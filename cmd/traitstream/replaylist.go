@@ -69,7 +69,7 @@ func (m *Main) printJobs(reports []jobReport, older int) error {
 		t := table{right: map[int]bool{4: true, 5: true, 6: true, 7: true, 8: true}, paint: m.painter()}
 		t.add("JOB", "STATE", "EMIT", "CREATED", "DONE", "READ", "FORWARDED", "MERGED", "SENT", "REASON")
 		for _, r := range reports {
-			t.add(r.Job, string(r.State), string(r.Emit), r.Created.Format("2006-01-02 15:04:05"), fmt.Sprintf("%d %%", r.Percent),
+			t.add(r.Job, string(r.State), string(r.Emit), moment(r.Created), fmt.Sprintf("%d %%", r.Percent),
 				humanCount(r.Read), humanCount(r.Forwarded), humanCount(r.Merged), humanCount(r.Sent), printable(r.Reason))
 		}
 		if err := t.print(m.Stdout); err != nil {

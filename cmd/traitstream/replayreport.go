@@ -192,4 +192,4 @@ func whatIsSent(emit schemas.JobEmit) string {
 }
 
 // when tells a time in ms.
-func when(ms int64) string { return time.UnixMilli(ms).UTC().Format("2006-01-02 15:04:05 UTC") }
+func when(ms int64) string { return moment(time.UnixMilli(ms)) }

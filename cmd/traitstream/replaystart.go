@@ -18,17 +18,18 @@ import (
 )
 
 type replayStartOptions struct {
-	from, to          since
-	offsets           []string
-	identity, emit    string
-	users, splits     []string
-	rate              recordRate
-	reason            string
-	yes, dryRun, wait bool
+	from, to       since
+	offsets        []string
+	identity, emit string
+	users, splits  []string
+	rate           recordRate
+	reason         string
+	consent        consent
+	dryRun, wait   bool
 }
 
 func (m *Main) replayStartCommand() *cobra.Command {
-	o := replayStartOptions{emit: string(schemas.EmitChanges)}
+	o := replayStartOptions{emit: string(schemas.EmitChanges), consent: consent{harmless: true}}
 	c := &cobra.Command{
 		Use:   "start",
 		Short: "Begin a replay",
@@ -39,6 +40,9 @@ func (m *Main) replayStartCommand() *cobra.Command {
 			"each trait again, with the same change_id and the header traitstream.replay, for subscribers that have lost\n" +
 			"data; --from and --to are then when the values were seen.\n\n" +
 			"On a terminal it asks whether the plan is meant. Who runs carries it out; `replay wait` follows it.",
+		Example: "  traitstream replay start --dry-run --from 30d\n" +
+			"  traitstream replay start --from-offset impressions/3/120000 --rate 500/s --reason \"the source was repaired\"\n" +
+			"  traitstream replay start --emit all --user user-1042 --yes --wait",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := m.load()
@@ -62,7 +66,7 @@ func (m *Main) replayStartCommand() *cobra.Command {
 	f.Var(&o.rate, "rate", "take so many records a second at most, such as 500/s (default as many as live impressions leave room for)")
 	f.StringVar(&o.emit, "emit", o.emit, "send `WHAT`: changes, all or none")
 	f.StringVar(&o.reason, "reason", "", "a `TEXT` that the job keeps")
-	f.BoolVar(&o.yes, "yes", false, "do not ask")
+	o.consent.flag(c)
 	f.BoolVar(&o.dryRun, "dry-run", false, "print the plan alone")
 	f.BoolVar(&o.wait, "wait", false, "wait until the job is over")
 	return c
@@ -185,8 +189,7 @@ func (m *Main) replayStart(ctx context.Context, cfg *config.Config, o replayStar
 	if err := m.printReplayPlan(a, plan, o.dryRun); err != nil || o.dryRun {
 		return err
 	}
-	somebody := isTerminal(m.Stdin) && isTerminal(m.Stderr) // nothing is lost by a replay: who can't be asked need not say so
-	if err := m.ask(ctx, "Begin this replay?", o.yes || !somebody); err != nil {
+	if err := m.ask(ctx, "Begin this replay?", o.consent); err != nil {
 		return err
 	}
 	if err := a.jobs.Put(ctx, &plan.Job); err != nil {

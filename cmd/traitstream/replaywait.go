@@ -21,7 +21,7 @@ const (
 )
 
 func (m *Main) replayWaitCommand() *cobra.Command {
-	var timeout time.Duration
+	var bound time.Duration
 	c := &cobra.Command{
 		Use:   "wait JOB",
 		Short: "Wait until a job is over",
@@ -29,15 +29,15 @@ func (m *Main) replayWaitCommand() *cobra.Command {
 			"cancelled, or is not over in time; a job goes on though nobody waits for it.",
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if timeout < 0 || timeout == 0 && c.Flags().Changed("timeout") {
+			if bound < 0 || bound == 0 && c.Flags().Changed("timeout") {
 				return usage("--timeout must be longer than nothing")
 			}
 			return m.withJob(c.Context(), args[0], func(a *jobsApp, s *processor.JobStatus) error {
-				return m.waitForJob(c.Context(), a, s.Job.ID, timeout)
+				return m.waitForJob(c.Context(), a, s.Job.ID, bound)
 			})
 		},
 	}
-	c.Flags().DurationVar(&timeout, "timeout", 0, "wait so long at most (default as long as it takes)")
+	c.Flags().Var((*timeout)(&bound), "timeout", "wait so long at most, such as 90s (default as long as it takes)")
 	return c
 }
 

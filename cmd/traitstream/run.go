@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"path/filepath"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -101,24 +100,26 @@ func (m *Main) run(ctx context.Context, cfg *config.Config, o runOptions) (err e
 
 	log.Info("running", "app", cfg.App, "tasks", a.topics.Tasks, "instance", a.instance.Name, "http", server.address)
 	return m.newMeter("restoring state", screen).during(ctx, restoration.reading, func() error {
-		if o.untilCaughtUp {
-			return runUntilCaughtUp(ctx, p, a.applies)
-		}
-		return p.Run(ctx)
+		return a.applies.beside(ctx, func(ctx context.Context) error {
+			if o.untilCaughtUp {
+				return runUntilCaughtUp(ctx, p, a.applies)
+			}
+			return p.Run(ctx)
+		})
 	})
 }
 
 // runUntilCaughtUp runs a processor and stops it when all is processed, and the
 // definitions are in force that it was started to apply.
-func runUntilCaughtUp(ctx context.Context, p *processor.Processor, applies uint32) error {
+func runUntilCaughtUp(ctx context.Context, p *processor.Processor, applies *fileApply) error {
 	running, stop := context.WithCancel(ctx)
 	defer stop()
 	waited := make(chan error, 1)
 	go func() {
 		defer stop()
 		err := p.WaitUntilCaughtUp(running)
-		if err == nil {
-			waitUntilInForce(running, p, applies)
+		if err == nil && applies != nil {
+			err = applies.wait(running)
 		}
 		waited <- err
 	}()
@@ -128,18 +129,4 @@ func runUntilCaughtUp(ctx context.Context, p *processor.Processor, applies uint3
 		err = errors.New("stopped before all was processed; what was not committed is read again")
 	}
 	return err
-}
-
-// waitUntilInForce waits until definitions are in force, or ctx ends.
-func waitUntilInForce(ctx context.Context, p *processor.Processor, generation uint32) {
-	for {
-		if now, _, _ := p.InForce(); now >= generation {
-			return
-		}
-		select {
-		case <-ctx.Done():
-			return
-		case <-time.After(100 * time.Millisecond):
-		}
-	}
 }

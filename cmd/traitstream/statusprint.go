@@ -154,7 +154,7 @@ func (m *Main) printBeyond(beyond []inputReport) error {
 func (m *Main) printLetters(l *lettersReport) error {
 	when := ""
 	if l.Since != nil {
-		when = " since " + l.Since.Format("2006-01-02 15:04:05 UTC")
+		when = " since " + moment(*l.Since)
 	}
 	if len(l.Reasons) == 0 {
 		_, err := fmt.Fprintf(m.Stdout, "no dead letters%s\n", when)

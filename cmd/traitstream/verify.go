@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync/atomic"
 
 	"github.com/spf13/cobra"
@@ -42,11 +43,17 @@ func (m *Main) verifyCommand() *cobra.Command {
 			"The local state in state.dir is compared if no process has it open. No run can open it meanwhile, and\n" +
 			"opening it after a crash finishes what its log still holds.\n\n" +
 			"All sources are read, once for as many tasks as fit into --memory. The process needs about twice as much.",
+		Example: "  traitstream verify\n" +
+			"  traitstream verify --task 0,1 --memory 1024\n" +
+			"  traitstream verify --all --format json",
 		Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
 			cfg, err := m.load()
 			if err != nil {
 				return err
+			}
+			if slices.ContainsFunc(o.tasks, func(task int32) bool { return task < 0 }) {
+				return usage("--task is a number from 0, or several by comma")
 			}
 			if o.memory < 1 || o.memory > 1<<20 {
 				return usage("--memory is a number of MiB from 1 to %d, not %d", 1<<20, o.memory)
