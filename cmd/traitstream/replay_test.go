@@ -303,7 +303,7 @@ func TestReplayRefuses(t *testing.T) {
 	}{
 		{nil, "the sources are empty"},
 		{[]string{"--from-offset", "impressions/1/5"}, "nothing lies between offset 5 of impressions, partition 1,"},
-		{[]string{"--from-offset", "impressions/7/5"}, "is it a partition of a source?"},
+		{[]string{"--from-offset", "impressions/7/5"}, "impressions has no partition 7"},
 	} {
 		status, out, stderr := program(t, "", append([]string{"replay", "start", "-c", w.config}, c.args...)...)
 		if status != exitFailed || out != "" || !strings.Contains(stderr, c.want) {
