@@ -133,7 +133,7 @@ func (o *Options) planRanges(ctx context.Context, r *ReplayRequest, p *Plan) err
 			}
 		}
 	}
-	if err := p.check(r); err != nil || len(p.Job.Ranges) > 0 {
+	if err := o.checkOffsets(p, r, m); err != nil || len(p.Job.Ranges) > 0 {
 		return err
 	}
 	return o.nothingLeft(ctx, m)
@@ -199,13 +199,18 @@ func (p *Plan) add(ctx context.Context, o *Options, r *ReplayRequest, m *fleet.M
 	return nil
 }
 
-// check refuses what comes to nothing.
-func (p *Plan) check(r *ReplayRequest) error {
+// checkOffsets refuses offsets of which nothing is left to be read.
+func (o *Options) checkOffsets(p *Plan, r *ReplayRequest, m *fleet.Measurement) error {
 	for _, of := range r.Offsets {
-		if !slices.ContainsFunc(p.Job.Ranges, func(w schemas.JobRange) bool { return w.Topic == of.Topic && w.Partition == of.Partition }) {
-			return fmt.Errorf("nothing lies between offset %d of %s, partition %d, and where the group is; "+
-				"is it a partition of a source?", of.Offset, of.Topic, of.Partition)
+		if slices.ContainsFunc(p.Job.Ranges, func(w schemas.JobRange) bool { return w.Topic == of.Topic && w.Partition == of.Partition }) {
+			continue
 		}
+		if n := o.Topics.Sources[of.Topic].Partitions; of.Partition < 0 || of.Partition >= n {
+			return fmt.Errorf("%s has no partition %d: its partitions are 0 to %d", of.Topic, of.Partition, n-1)
+		}
+		c, _ := m.Committed.Lookup(of.Topic, of.Partition)
+		return fmt.Errorf("nothing lies between offset %d of %s, partition %d, and offset %d, where the group is (or an earlier --to)",
+			of.Offset, of.Topic, of.Partition, c.At)
 	}
 	return nil
 }

@@ -318,7 +318,8 @@ func TestReplayOfWhatIsGone(t *testing.T) {
 		}{
 			{ReplayRequest{Emit: schemas.EmitChanges, To: time.UnixMilli(noon - 1000)}, "begins at"},
 			{ReplayRequest{Emit: schemas.EmitChanges, Offsets: []PartitionOffset{{"a", 0, 49}}}, "its log begins at 50"},
-			{ReplayRequest{Emit: schemas.EmitChanges, Offsets: []PartitionOffset{{"a", 9, 49}}}, "is it a partition of a source"},
+			{ReplayRequest{Emit: schemas.EmitChanges, Offsets: []PartitionOffset{{"a", 9, 49}}}, "a has no partition 9"},
+			{ReplayRequest{Emit: schemas.EmitChanges, Offsets: []PartitionOffset{{"a", 0, 1 << 40}}}, "where the group is"},
 		} {
 			if _, err := j.Plan(b.t.Context(), test.request); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("%+v: %v, want %q", test.request, err, test.want)

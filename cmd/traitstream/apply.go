@@ -152,7 +152,7 @@ func overlaps(d schemas.Definitions) error {
 
 // watchDefinitions waits until definitions are in force.
 func (m *Main) watchDefinitions(ctx context.Context, conn *connection, jobs *processor.Jobs, generation uint32, timeout time.Duration) error {
-	fmt.Fprintf(m.Stderr, "generation %d is computed from history; `traitstream definitions cancel %d` gives it up\n", generation, generation)
+	fmt.Fprintf(m.Stderr, "generation %d is being computed from history; `traitstream definitions cancel %d` gives it up\n", generation, generation)
 	if err := m.warnOfNobody(ctx, conn, jobs.Group()); err != nil {
 		return err
 	}
@@ -206,7 +206,7 @@ func (m *Main) watchDefinitions(ctx context.Context, conn *connection, jobs *pro
 }
 
 func noLongerWatching(generation uint32) error {
-	return fmt.Errorf("no longer watching; generation %d goes on without, and `traitstream definitions` tells how far it is", generation)
+	return fmt.Errorf("no longer watching; generation %d goes on without: the same command watches it again", generation)
 }
 
 // lookAtDefinitions tells how a generation is, and how far.

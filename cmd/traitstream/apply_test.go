@@ -175,7 +175,9 @@ func TestRunApplyWaits(t *testing.T) {
 	}
 	slow := other("slow.yaml", `[{name: "slow_{split}"}]`)
 	began := start(t, "apply", "-c", slow, "--yes", "--rate", "1")
-	began.until("it is on its way", func() bool { return strings.Contains(began.stderr.String(), "generation 1 is computed from history") })
+	began.until("it is on its way", func() bool {
+		return strings.Contains(began.stderr.String(), "generation 1 is being computed from history")
+	})
 
 	joined := start(t, "run", "-c", slow, "--apply")
 	joined.until("it has joined in", func() bool { return strings.Contains(joined.stderr.String(), "are on their way already") })

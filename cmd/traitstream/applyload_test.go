@@ -84,7 +84,7 @@ func TestRealApplyUnderLoad(t *testing.T) {
 
 	traits(`[{name: "{split}", where: {treatment: [on, "off"]}}, {name: "seen_{split}"}]`)
 	a := start(t, "apply", "-c", w.config, "--yes")
-	a.until("it has begun", func() bool { return strings.Contains(a.stderr.String(), "is computed from history") })
+	a.until("it has begun", func() bool { return strings.Contains(a.stderr.String(), "is being computed from history") })
 	w.kill()
 	w.startRun()
 	began = time.Now()

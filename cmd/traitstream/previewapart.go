@@ -18,7 +18,7 @@ func (p *previewPrinter) difference(d *preview.Difference) error {
 		n    int64
 		what string
 	}{
-		{d.Lost, "of these can't be recomputed: their definition changes, and their impressions are no longer in the sources"},
+		{d.Lost, "of those to change and to remove are lost: they can't be recomputed, since their impressions are no longer in the sources"},
 		{d.Kept, "more stay as they are since their impressions are not in the history that was read"},
 		{d.Untouched, "more differ from the history under definitions that stay: apply leaves them, replay start reads it again"},
 		{d.Unprocessed, "more differ by impressions that the app has perhaps not processed yet"},

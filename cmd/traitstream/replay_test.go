@@ -80,7 +80,8 @@ func TestReplay(t *testing.T) {
 	if jobs := w.listed(); len(jobs) != 0 {
 		t.Errorf("a dry run has begun %+v", jobs)
 	}
-	id := w.begun("--reason", "to be sure")
+	reason := "to be sure" + strings.Repeat(", and surer", 6) // longer than a cell of a list
+	id := w.begun("--reason", reason)
 	out := w.done(id, r)
 	if want := ": 4 offsets read, 4 merged, "; !strings.Contains(out, want) || !strings.Contains(out, "0 changes sent\n") || !strings.Contains(out, "job "+id+" is done after ") {
 		t.Errorf("the replay says %s, want %q", out, want)
@@ -100,7 +101,7 @@ func TestReplay(t *testing.T) {
 		t.Errorf("listed are %+v", jobs)
 	}
 	show := succeed(t, "replay", "show", "-c", w.config, id)
-	for _, want := range []string{"done, 100 %", "4 offsets of ", "to be sure", "as fast as live", "TASK", "all users, all flags", "4 merged"} {
+	for _, want := range []string{"done, 100 %", "4 offsets of ", reason + "\n", "as fast as live", "TASK", "all users, all flags", "4 merged"} {
 		if !strings.Contains(show, want) {
 			t.Errorf("show lacks %q:\n%s", want, show)
 		}
@@ -302,7 +303,7 @@ func TestReplayRefuses(t *testing.T) {
 	}{
 		{nil, "the sources are empty"},
 		{[]string{"--from-offset", "impressions/1/5"}, "nothing lies between offset 5 of impressions, partition 1,"},
-		{[]string{"--from-offset", "impressions/7/5"}, "is it a partition of a source?"},
+		{[]string{"--from-offset", "impressions/7/5"}, "impressions has no partition 7"},
 	} {
 		status, out, stderr := program(t, "", append([]string{"replay", "start", "-c", w.config}, c.args...)...)
 		if status != exitFailed || out != "" || !strings.Contains(stderr, c.want) {

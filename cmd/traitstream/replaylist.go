@@ -130,7 +130,7 @@ func (m *Main) printJob(s *processor.JobStatus) error {
 		}
 		return m.printJSON(shown)
 	}
-	rows := table{}
+	rows := table{whole: true}
 	rows.add("job", r.Job)
 	rows.add("state", string(r.State)+", "+r.progress())
 	if r.WaitsSince != nil {

@@ -45,7 +45,7 @@ func (m *Main) printReplayPlan(a *jobsApp, p *processor.Plan, dryRun bool) error
 	if err := m.printRanges(r.Ranges); err != nil {
 		return err
 	}
-	rows := table{}
+	rows := table{whole: true}
 	if j.Emit == schemas.EmitAll {
 		rows.add("reads", "no source: what is sent is in the state of "+plural(int(a.topics.Tasks), "task", "tasks"))
 	} else {

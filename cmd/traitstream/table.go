@@ -17,16 +17,19 @@ type table struct {
 	// paint, if not nil, returns the colour of a cell as a terminal's parameter,
 	// or nothing.
 	paint func(cell string) string
+	whole bool // cells are as wide as they are
 
 	widths []int // of the columns, as they were printed last
 }
 
-// maxCell is the widest that a cell may be, in columns of the terminal.
+// maxCell is the widest that a cell may be that is not whole, in columns of the terminal.
 const maxCell = 60
 
 func (t *table) add(cells ...string) {
-	for i, cell := range cells {
-		cells[i] = runewidth.Truncate(cell, maxCell, "…")
+	if !t.whole {
+		for i, cell := range cells {
+			cells[i] = runewidth.Truncate(cell, maxCell, "…")
+		}
 	}
 	t.rows = append(t.rows, cells)
 }
