@@ -84,36 +84,50 @@ func (j *jobs) toRetell() []*kgo.Record {
 // and that the control topic does not have any more, and returns their numbers. Whoever
 // asks says that they are what was in force: tasks go on by them as they are. What was on
 // its way is given up.
-func (j *Jobs) Recover(ctx context.Context, connect []kgo.Opt, r DefineRequest) (lost []uint32, err error) {
+func (j *Jobs) Recover(ctx context.Context, connect []kgo.Opt, r DefineRequest) (numbers []uint32, err error) {
 	err = j.o.transact(ctx, connect, func() (records []*kgo.Record, err error) {
-		if lost, err = j.Lost(ctx); err != nil {
+		lost, err := j.lost(ctx)
+		if err != nil {
 			return nil, err
 		}
 		now := time.Now().UnixMilli()
-		d := schemas.Definitions{State: schemas.DefinitionsInForce, Reason: r.Reason, By: r.By, Created: now, Changed: now}
+		d := schemas.Definitions{Reason: r.Reason, By: r.By, Created: now, Changed: now}
 		if d.Traits, d.Hash, err = config.Definitions(r.Traits); err != nil {
 			return nil, err
 		}
-		for _, number := range lost {
-			d.Generation, d.Base = number, number
+		numbers = slices.Sorted(maps.Keys(lost))
+		for _, number := range numbers {
+			d.Generation, d.Base, d.State = number, number, schemas.DefinitionsCancelled
+			if lost[number] {
+				d.State = schemas.DefinitionsInForce
+			}
 			records = append(records, j.o.controlRecords(&d, nil)...)
 			records = append(records, j.o.commands(schemas.Undefine, number)...)
 		}
 		return records, nil
 	})
-	return lost, err
+	return numbers, err
 }
 
 // Lost returns the generations that tasks are computed by, or are on the way to, and that
 // the control topic does not have. It reads the changelog as a whole. It is
 // [ErrNothingLost] where there are none.
 func (j *Jobs) Lost(ctx context.Context) ([]uint32, error) {
+	lost, err := j.lost(ctx)
+	return slices.Sorted(maps.Keys(lost)), err
+}
+
+// lost is Lost, with whether tasks are computed by a generation, or will be whatever comes.
+func (j *Jobs) lost(ctx context.Context) (map[uint32]bool, error) {
 	all, err := j.Generations(ctx)
 	if err != nil {
 		return nil, err
 	}
 	used := map[uint32]bool{}
 	for task := range j.o.Topics.Tasks {
+		if err := j.o.unheard(ctx, task, used); err != nil {
+			return nil, err
+		}
 		d, err := j.o.taskDefinitions(ctx, task)
 		if err != nil {
 			return nil, err
@@ -122,7 +136,7 @@ func (j *Jobs) Lost(ctx context.Context) ([]uint32, error) {
 			used[d.Generation] = true
 		}
 		if d != nil && d.Phase != schemas.Steady && d.Next > 0 {
-			used[d.Next] = true
+			used[d.Next] = used[d.Next] || d.Phase == schemas.Replacing
 		}
 	}
 	for _, d := range all {
@@ -131,7 +145,31 @@ func (j *Jobs) Lost(ctx context.Context) ([]uint32, error) {
 	if len(used) == 0 {
 		return nil, ErrNothingLost
 	}
-	return slices.Sorted(maps.Keys(used)), nil
+	return used, nil
+}
+
+// unheard notes the generations that a task has yet to hear of in its inbox, and whether
+// it is told to go over to them.
+func (o *Options) unheard(ctx context.Context, task int32, used map[uint32]bool) error {
+	inbox := o.Topics.Inbox.Name
+	heard, err := kafka.StableOffsets(ctx, o.Client, o.Config.Group(), map[string][]int32{inbox: {task}})
+	if err != nil {
+		return err
+	}
+	start, end, err := o.LogRange(ctx, inbox, task)
+	if err != nil {
+		return err
+	}
+	return kafka.ReadPartition(ctx, o.Client, inbox, task, max(start, heard[inbox][task]), end, func(r *kgo.Record) error {
+		if !schemas.IsDefining(header(r, schemas.HeaderKind)) {
+			return nil
+		}
+		c, err := schemas.ParseCommand(plainHeaders(r.Headers))
+		if err == nil && c.Kind != schemas.Undefine {
+			used[c.Generation] = used[c.Generation] || c.Kind == schemas.Switch
+		}
+		return nil //nolint:nilerr // tasks pass over what they can't read
+	})
 }
 
 // taskDefinitions returns the definitions of a task by what its changelog has; nil where

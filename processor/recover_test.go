@@ -111,6 +111,36 @@ func TestRecover(t *testing.T) {
 	}
 }
 
+// Definitions that no task had heard of when the control topic was deleted are given up
+// too: each task meets their number in its inbox.
+func TestRecoverWhatNobodyHasHeardOf(t *testing.T) {
+	inBubble(t, bubbleYAML, map[string]int32{"b": 5}, func(b *bubble) {
+		in := newInput(b, 1)
+		p := b.start(b.t.TempDir(), nil)
+		in.put(500)
+		b.caughtUp(b.t.Context())
+		b.define(variants[1], 0)
+		b.inForce()
+		b.pass(5 * time.Second)
+		if err := b.end(p); err != nil {
+			b.t.Fatal(err)
+		}
+		b.define(variants[3], 0)
+		b.recreateControl()
+		b.recover(variants[1])
+		if all := b.states(); !slices.Equal(all, []schemas.DefinitionsState{schemas.DefinitionsInForce, schemas.DefinitionsCancelled}) {
+			b.t.Errorf("the generations are %v", all)
+		}
+		b.start(p.dir, nil)
+		in.put(50)
+		b.caughtUp(b.t.Context())
+		b.define(variants[4], 0)
+		b.inForce()
+		b.settle()
+		b.check(b.dirs...)
+	})
+}
+
 // recover writes definitions down again, which can't be done twice.
 func (b *bubble) recover(v someDefinitions) {
 	b.t.Helper()
