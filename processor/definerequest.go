@@ -172,9 +172,12 @@ func (o *Options) transact(ctx context.Context, connect []kgo.Opt, decide func()
 }
 
 // Begin puts the configuration's definitions in force where the control topic has
-// none.
+// none, and no process that runs knows what it had.
 func (j *Jobs) Begin(ctx context.Context) error {
 	all, err := j.Generations(ctx)
+	if err == nil && len(all) == 0 {
+		all, err = j.retold(ctx)
+	}
 	if err != nil || len(all) > 0 {
 		return err
 	}

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"traitstream/config"
@@ -73,11 +74,44 @@ func (j *jobs) lose(topic string) {
 	}
 }
 
+// retell writes what the control topic has lost, whoever comes first, and nothing over
+// what others have written since.
+func (o *Options) retell(ctx context.Context) error {
+	if len(o.jobs.toRetell()) == 0 {
+		return nil
+	}
+	return o.transact(ctx, o.Connect, func() ([]*kgo.Record, error) {
+		if err := o.readJobs(ctx); err != nil {
+			return nil, err
+		}
+		return o.jobs.toRetell(), nil
+	})
+}
+
 // toRetell are the records that the control topic has lost.
 func (j *jobs) toRetell() []*kgo.Record {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return slices.SortedFunc(maps.Values(j.lost), func(a, b *kgo.Record) int { return slices.Compare(a.Key, b.Key) })
+}
+
+// retold waits for processes that run to write down anew what a control topic had that was
+// deleted. Where nobody has ever run, or for long enough nobody has written anything, it is
+// nil.
+func (j *Jobs) retold(ctx context.Context) ([]schemas.Definitions, error) {
+	committed, err := kadm.NewClient(j.o.Client).FetchOffsets(ctx, j.o.Config.Group())
+	if errors.Is(err, kerr.GroupIDNotFound) || err == nil && len(committed) == 0 {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("looking up whether group %s has ever read anything: %w", j.o.Config.Group(), kafka.Explain(err))
+	}
+	for until := time.Now().Add(lagInterval + lastReports); time.Now().Before(until) && sleep(ctx, busyJobsInterval); {
+		if all, err := j.Generations(ctx); err != nil || len(all) > 0 {
+			return all, err
+		}
+	}
+	return nil, ctx.Err()
 }
 
 // Recover writes definitions down as those of the generations that tasks are computed by

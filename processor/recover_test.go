@@ -71,6 +71,38 @@ func TestControlTopicIsRecreated(t *testing.T) {
 	})
 }
 
+// A process that starts with other definitions, after the control topic was deleted, leaves
+// those in force that the processes that run are computing by.
+func TestBeginWithoutTheControlTopic(t *testing.T) {
+	inBubble(t, bubbleYAML, map[string]int32{"b": 5}, func(b *bubble) {
+		in := newInput(b, 1)
+		if err := NewJobs(b.client, b.cfg, b.topics).Begin(b.t.Context()); err != nil {
+			b.t.Fatal(err)
+		}
+		b.start(b.t.TempDir(), nil)
+		in.put(100)
+		b.caughtUp(b.t.Context())
+		b.pass(10 * time.Second)
+		b.recreateControl()
+		other := *b.cfg
+		other.Traits = b.parsed(variants[3])
+		j := NewJobs(b.client, &other, b.topics)
+		if err := j.Begin(b.t.Context()); err != nil {
+			b.t.Fatal(err)
+		}
+		all, err := j.Generations(b.t.Context())
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		_, hash, err := config.Definitions(b.cfg.Traits)
+		if err != nil || len(all) != 1 || all[0].Hash != hash {
+			b.t.Errorf("%v, %v", all, err)
+		}
+		b.settle()
+		b.check(b.dirs...)
+	})
+}
+
 // Where nobody runs who knows the definitions, tasks can't be computed; whoever has
 // their text writes it down again, and all goes on as it was.
 func TestRecover(t *testing.T) {
