@@ -202,7 +202,7 @@ func (o *Options) unheard(ctx context.Context, task int32, used map[uint32]bool)
 		if err == nil && c.Kind != schemas.Undefine {
 			used[c.Generation] = used[c.Generation] || c.Kind == schemas.Switch
 		}
-		return nil //nolint:nilerr // tasks pass over what they can't read
+		return nil // tasks pass over what they can't read
 	})
 }
 
