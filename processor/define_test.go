@@ -20,6 +20,7 @@ import (
 	"traitstream/kafka"
 	"traitstream/schemas"
 	"traitstream/trait"
+	"traitstream/verify"
 )
 
 // someDefinitions are definitions in words of both sides.
@@ -308,6 +309,24 @@ func TestVerifyWhileReplacing(t *testing.T) {
 		b.inForce()
 		if report, err := b.verifyWith(nil); err != nil || report.Replacing > 0 || len(report.Unverifiable) > 0 {
 			t.Errorf("verify tells %+v, %v", report, err)
+		}
+	})
+}
+
+// A none that is all that a definition ever saw of a user, and that stays where another
+// one can yield its name, is no difference when the definition is gone.
+func TestVerifyNoneOfADefinitionThatIsGone(t *testing.T) {
+	inBubble(t, bubbleYAML, map[string]int32{"b": 5}, func(b *bubble) {
+		b.start(t.TempDir(), nil)
+		b.define(variants[1], 0)
+		b.inForce()
+		b.put(b.webhook("u", "f", "control", 0))
+		b.caughtUp(b.t.Context())
+		b.define(variants[0], 0)
+		b.inForce()
+		b.settle()
+		if report := b.verify(); report.Unverifiable[verify.DefinitionGone] != 1 {
+			b.t.Errorf("verify tells %+v", report)
 		}
 	})
 }

@@ -172,10 +172,17 @@ func (o *Options) transact(ctx context.Context, connect []kgo.Opt, decide func()
 }
 
 // Begin puts the configuration's definitions in force where the control topic has
-// none. Of several processes that start for the first time, one does so.
+// none, and no process that runs knows what it had. Of several processes that start for
+// the first time, one does so.
 func (j *Jobs) Begin(ctx context.Context, connect []kgo.Opt) error {
 	all, err := j.Generations(ctx)
+	if err == nil && len(all) == 0 {
+		all, err = j.retold(ctx)
+	}
 	if err != nil || len(all) > 0 {
+		return err
+	}
+	if err := j.o.unlost(ctx); err != nil {
 		return err
 	}
 	return untilInTurn(ctx, func() error { return j.o.transact(ctx, connect, func() ([]*kgo.Record, error) { return j.first(ctx) }) })

@@ -3,6 +3,7 @@ package processor
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -155,7 +156,7 @@ func (p *Processor) lookAtJobs(ctx context.Context) error {
 	if err := p.o.readJobs(ctx); err != nil {
 		return err
 	}
-	if err := p.o.publishGenerations(ctx); err != nil {
+	if err := errors.Join(p.o.retell(ctx), p.o.publishGenerations(ctx)); err != nil {
 		return err
 	}
 	numbers, control := p.numbers(), p.o.Topics.Control.Name
@@ -163,7 +164,6 @@ func (p *Processor) lookAtJobs(ctx context.Context) error {
 	first := slices.Contains(numbers, 0) // whoever has that task does what is to be done once
 	if first {
 		records = append(records, p.o.jobs.outdated(control, time.Now())...)
-		records = append(records, p.o.jobs.toRetell()...)
 	}
 	if err := p.o.put(ctx, records...); err != nil {
 		return fmt.Errorf("reporting to %s: %w", control, err)

@@ -3,6 +3,9 @@ package processor
 import (
 	"testing"
 	"time"
+
+	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kgo"
 )
 
 // A task of which nothing is known, as after its changelog was created again, is
@@ -41,4 +44,36 @@ func TestReadingsAreForgotten(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A source that is deleted, or has yet to be created again, keeps no task from other
+// definitions: they are computed from the other sources' history.
+func TestHistoryBesideASourceThatIsGone(t *testing.T) {
+	world := newWorld(t, "sources: [{topic: a}, {topic: b}]", 1)
+	m := world.member("")
+	defer m.close()
+	w, adm := m.workers[0], kadm.NewClient(world.client)
+	w.renew()
+	w.seat = &seat{ledger: &ledger{}}
+	if err := world.client.ProduceSync(t.Context(), &kgo.Record{Topic: "a", Value: []byte("x")}).FirstErr(); err != nil {
+		t.Fatal(err)
+	}
+	read := kadm.Offsets{}
+	read.AddOffset("a", 0, 1, -1)
+	read.AddOffset("b", 0, 1, -1)
+	if err := adm.CommitAllOffsets(t.Context(), world.cfg.Group(), read); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := adm.DeleteTopic(t.Context(), "b"); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	if w.o.Client, err = kgo.NewClient(world.connect...); err != nil { // the other one still knows it
+		t.Fatal(err)
+	}
+	defer w.o.Client.Close()
+	history, err := w.historyOf(t.Context(), 0, nil)
+	if err != nil || len(history) != 1 || history[0].Topic != "a" || history[0].To != 1 {
+		t.Errorf("%+v, %v", history, err)
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
+	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"traitstream/config"
@@ -73,6 +74,20 @@ func (j *jobs) lose(topic string) {
 	}
 }
 
+// retell writes what the control topic has lost, whoever comes first, and nothing over
+// what others have written since.
+func (o *Options) retell(ctx context.Context) error {
+	if len(o.jobs.toRetell()) == 0 {
+		return nil
+	}
+	return o.transact(ctx, o.Connect, func() ([]*kgo.Record, error) {
+		if err := o.readJobs(ctx); err != nil {
+			return nil, err
+		}
+		return o.jobs.toRetell(), nil
+	})
+}
+
 // toRetell are the records that the control topic has lost.
 func (j *jobs) toRetell() []*kgo.Record {
 	j.mu.Lock()
@@ -80,49 +95,103 @@ func (j *jobs) toRetell() []*kgo.Record {
 	return slices.SortedFunc(maps.Values(j.lost), func(a, b *kgo.Record) int { return slices.Compare(a.Key, b.Key) })
 }
 
+// retold waits for processes that run to write down anew what a control topic had that was
+// deleted. Where nobody has ever run, or for long enough nobody has written anything, it is
+// nil.
+func (j *Jobs) retold(ctx context.Context) ([]schemas.Definitions, error) {
+	committed, err := kadm.NewClient(j.o.Client).FetchOffsets(ctx, j.o.Config.Group())
+	if errors.Is(err, kerr.GroupIDNotFound) || err == nil && len(committed) == 0 {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("looking up whether group %s has ever read anything: %w", j.o.Config.Group(), kafka.Explain(err))
+	}
+	for until := time.Now().Add(lagInterval + lastReports); time.Now().Before(until) && sleep(ctx, busyJobsInterval); {
+		if all, err := j.Generations(ctx); err != nil || len(all) > 0 {
+			return all, err
+		}
+	}
+	return nil, ctx.Err()
+}
+
+// unlost is an error where the control topic has never had anything and the changelog has:
+// a process writes definitions down before anything else.
+func (o *Options) unlost(ctx context.Context) error {
+	if _, end, err := o.LogRange(ctx, o.Topics.Control.Name, 0); err != nil || end > 0 {
+		return err
+	}
+	for task := range o.Topics.Tasks {
+		start, end, err := o.changelogRange(ctx, task)
+		if err != nil {
+			return err
+		}
+		if end > start {
+			return fmt.Errorf("topic %s is empty, and nobody knows by which definitions %s was made: %w",
+				o.Topics.Control.Name, o.Topics.Changelog.Name, errUnknownGeneration)
+		}
+	}
+	return nil
+}
+
 // Recover writes definitions down as those of the generations that tasks are computed by
 // and that the control topic does not have any more, and returns their numbers. Whoever
 // asks says that they are what was in force: tasks go on by them as they are. What was on
 // its way is given up.
-func (j *Jobs) Recover(ctx context.Context, connect []kgo.Opt, r DefineRequest) (lost []uint32, err error) {
+func (j *Jobs) Recover(ctx context.Context, connect []kgo.Opt, r DefineRequest) (numbers []uint32, err error) {
 	err = j.o.transact(ctx, connect, func() (records []*kgo.Record, err error) {
-		if lost, err = j.Lost(ctx); err != nil {
+		lost, err := j.lost(ctx)
+		if err != nil {
 			return nil, err
 		}
 		now := time.Now().UnixMilli()
-		d := schemas.Definitions{State: schemas.DefinitionsInForce, Reason: r.Reason, By: r.By, Created: now, Changed: now}
+		d := schemas.Definitions{Reason: r.Reason, By: r.By, Created: now, Changed: now}
 		if d.Traits, d.Hash, err = config.Definitions(r.Traits); err != nil {
 			return nil, err
 		}
-		for _, number := range lost {
-			d.Generation, d.Base = number, number
+		numbers = slices.Sorted(maps.Keys(lost))
+		for _, number := range numbers {
+			d.Generation, d.Base, d.State = number, number, schemas.DefinitionsCancelled
+			if lost[number] {
+				d.State = schemas.DefinitionsInForce
+			}
 			records = append(records, j.o.controlRecords(&d, nil)...)
-			records = append(records, j.o.commands(schemas.Undefine, number)...)
+			if number > 0 { // no task is ever on the way to the first
+				records = append(records, j.o.commands(schemas.Undefine, number)...)
+			}
 		}
 		return records, nil
 	})
-	return lost, err
+	return numbers, err
 }
 
 // Lost returns the generations that tasks are computed by, or are on the way to, and that
 // the control topic does not have. It reads the changelog as a whole. It is
 // [ErrNothingLost] where there are none.
 func (j *Jobs) Lost(ctx context.Context) ([]uint32, error) {
+	lost, err := j.lost(ctx)
+	return slices.Sorted(maps.Keys(lost)), err
+}
+
+// lost is Lost, with whether tasks are computed by a generation, or will be whatever comes.
+func (j *Jobs) lost(ctx context.Context) (map[uint32]bool, error) {
 	all, err := j.Generations(ctx)
 	if err != nil {
 		return nil, err
 	}
 	used := map[uint32]bool{}
 	for task := range j.o.Topics.Tasks {
-		d, err := j.o.taskDefinitions(ctx, task)
+		if err := j.o.unheard(ctx, task, used); err != nil {
+			return nil, err
+		}
+		d, made, err := j.o.taskDefinitions(ctx, task)
 		if err != nil {
 			return nil, err
 		}
-		if d != nil {
+		if made {
 			used[d.Generation] = true
 		}
-		if d != nil && d.Phase != schemas.Steady && d.Next > 0 {
-			used[d.Next] = true
+		if d.Phase != schemas.Steady && d.Next > 0 {
+			used[d.Next] = used[d.Next] || d.Phase == schemas.Replacing
 		}
 	}
 	for _, d := range all {
@@ -131,23 +200,46 @@ func (j *Jobs) Lost(ctx context.Context) ([]uint32, error) {
 	if len(used) == 0 {
 		return nil, ErrNothingLost
 	}
-	return slices.Sorted(maps.Keys(used)), nil
+	return used, nil
 }
 
-// taskDefinitions returns the definitions of a task by what its changelog has; nil where
-// that has none.
-func (o *Options) taskDefinitions(ctx context.Context, task int32) (last *schemas.TaskDefinitions, err error) {
+// unheard notes the generations that a task has yet to hear of in its inbox, and whether
+// it is told to go over to them.
+func (o *Options) unheard(ctx context.Context, task int32, used map[uint32]bool) error {
+	inbox := o.Topics.Inbox.Name
+	heard, err := kafka.StableOffsets(ctx, o.Client, o.Config.Group(), map[string][]int32{inbox: {task}})
+	if err != nil {
+		return err
+	}
+	start, end, err := o.LogRange(ctx, inbox, task)
+	if err != nil {
+		return err
+	}
+	return kafka.ReadPartition(ctx, o.Client, inbox, task, max(start, heard[inbox][task]), end, func(r *kgo.Record) error {
+		if !schemas.IsDefining(header(r, schemas.HeaderKind)) {
+			return nil
+		}
+		c, err := schemas.ParseCommand(plainHeaders(r.Headers))
+		if err == nil && c.Kind != schemas.Undefine {
+			used[c.Generation] = used[c.Generation] || c.Kind == schemas.Switch
+		}
+		return nil // tasks pass over what they can't read
+	})
+}
+
+// taskDefinitions returns the definitions of a task by what its changelog has, which are
+// the first ones where it does not say, and whether it has anything.
+func (o *Options) taskDefinitions(ctx context.Context, task int32) (last schemas.TaskDefinitions, made bool, err error) {
 	start, end, err := o.changelogRange(ctx, task)
 	if err != nil {
-		return nil, err
+		return last, false, err
 	}
 	err = kafka.ReadPartition(ctx, o.Client, o.Topics.Changelog.Name, task, start, end, func(r *kgo.Record) error {
 		if !schemas.IsDefinitionsKey(r.Key) || r.Value == nil {
 			return nil
 		}
-		d, err := schemas.DecodeTaskDefinitions(r.Value)
-		last = &d
+		last, err = schemas.DecodeTaskDefinitions(r.Value)
 		return err
 	})
-	return last, err
+	return last, end > start, err
 }

@@ -71,6 +71,70 @@ func TestControlTopicIsRecreated(t *testing.T) {
 	})
 }
 
+// A process that starts with other definitions, after the control topic was deleted, leaves
+// those in force that the processes that run are computing by.
+func TestBeginWithoutTheControlTopic(t *testing.T) {
+	inBubble(t, bubbleYAML, map[string]int32{"b": 5}, func(b *bubble) {
+		in := newInput(b, 1)
+		if err := NewJobs(b.client, b.cfg, b.topics).Begin(b.t.Context(), b.connect); err != nil {
+			b.t.Fatal(err)
+		}
+		b.start(b.t.TempDir(), nil)
+		in.put(100)
+		b.caughtUp(b.t.Context())
+		b.pass(10 * time.Second)
+		b.recreateControl()
+		other := *b.cfg
+		other.Traits = b.parsed(variants[3])
+		j := NewJobs(b.client, &other, b.topics)
+		if err := j.Begin(b.t.Context(), b.connect); err != nil {
+			b.t.Fatal(err)
+		}
+		all, err := j.Generations(b.t.Context())
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		_, hash, err := config.Definitions(b.cfg.Traits)
+		if err != nil || len(all) != 1 || all[0].Hash != hash {
+			b.t.Errorf("%v, %v", all, err)
+		}
+		b.settle()
+		b.check(b.dirs...)
+	})
+}
+
+// Where nobody runs, the first definitions are not lost without a word either.
+func TestRecoverTheFirst(t *testing.T) {
+	inBubble(t, bubbleYAML, map[string]int32{"b": 5}, func(b *bubble) {
+		in, j := newInput(b, 1), NewJobs(b.client, b.cfg, b.topics)
+		if err := j.Begin(b.t.Context(), b.connect); err != nil {
+			b.t.Fatal(err)
+		}
+		p := b.start(b.t.TempDir(), nil)
+		in.put(100)
+		b.caughtUp(b.t.Context())
+		if err := b.end(p); err != nil {
+			b.t.Fatal(err)
+		}
+		b.recreateControl()
+		j = NewJobs(b.client, b.cfg, b.topics)
+		if err := j.Begin(b.t.Context(), b.connect); err == nil || !strings.Contains(err.Error(), "definitions recover") {
+			b.t.Errorf("they were begun with: %v", err)
+		}
+		numbers, err := j.Recover(b.t.Context(), b.connect, DefineRequest{Traits: b.cfg.Traits})
+		if err != nil || !slices.Equal(numbers, []uint32{0}) {
+			b.t.Errorf("recovered %v, %v", numbers, err)
+		}
+		if err := j.Begin(b.t.Context(), b.connect); err != nil {
+			b.t.Error(err)
+		}
+		b.start(p.dir, nil)
+		in.put(50)
+		b.settle()
+		b.check(b.dirs...)
+	})
+}
+
 // Where nobody runs who knows the definitions, tasks can't be computed; whoever has
 // their text writes it down again, and all goes on as it was.
 func TestRecover(t *testing.T) {
@@ -109,6 +173,36 @@ func TestRecover(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Definitions that no task had heard of when the control topic was deleted are given up
+// too: each task meets their number in its inbox.
+func TestRecoverWhatNobodyHasHeardOf(t *testing.T) {
+	inBubble(t, bubbleYAML, map[string]int32{"b": 5}, func(b *bubble) {
+		in := newInput(b, 1)
+		p := b.start(b.t.TempDir(), nil)
+		in.put(500)
+		b.caughtUp(b.t.Context())
+		b.define(variants[1], 0)
+		b.inForce()
+		b.pass(5 * time.Second)
+		if err := b.end(p); err != nil {
+			b.t.Fatal(err)
+		}
+		b.define(variants[3], 0)
+		b.recreateControl()
+		b.recover(variants[1])
+		if all := b.states(); !slices.Equal(all, []schemas.DefinitionsState{schemas.DefinitionsInForce, schemas.DefinitionsCancelled}) {
+			b.t.Errorf("the generations are %v", all)
+		}
+		b.start(p.dir, nil)
+		in.put(50)
+		b.caughtUp(b.t.Context())
+		b.define(variants[4], 0)
+		b.inForce()
+		b.settle()
+		b.check(b.dirs...)
+	})
 }
 
 // recover writes definitions down again, which can't be done twice.

@@ -53,11 +53,16 @@ func (w *worker) mergeReplacing(s *sighting) (outcome trait.Outcome, done bool, 
 		return 0, false, err
 	}
 	rec, beside := w.state.Record(s.slot), w.state.Record(slot)
-	if !s.fresh && beside.Absent() && p.keeps(s.key.Trait, rec) {
+	kept := p.keeps(s.key.Trait, rec)
+	if kept && s.quiet { // what is new takes its place without it
+		return 0, false, w.replace(p, s.key, s.slot, slot, w.definingShare(p))
+	}
+	if !s.fresh && beside.Absent() && kept {
 		return 0, false, nil
 	}
 	before := *beside
 	if s.quiet { // what is new is sent without it, when its turn comes
+		p.stored = p.stored && !before.Absent() // else it would be gone past
 		outcome = beside.See(s.seen)
 	} else {
 		outcome = beside.Merge(w.o.Config.App, s.key, s.seen, s.facts, p.Next)

@@ -94,6 +94,8 @@ func (p *pass) excuse(key string, ev *evidence, rec *trait.Record) Reason {
 	switch {
 	case e.Sent && !p.defined(e):
 		return DefinitionGone
+	case !e.Sent && p.o.Generation > 0 && len(rec.Seen.Value) == 0 && ev.base == (register{}):
+		return DefinitionGone // a none tells no definition
 	case e.Sent && !configured:
 		return SourceGone
 	case registerIn(rec).compare(ev.base) < 0 && !ev.allows(registerIn(rec)):

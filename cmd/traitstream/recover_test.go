@@ -30,8 +30,11 @@ func TestRecoverDefinitions(t *testing.T) {
 	w.deleteTopics("traitstream-control")
 
 	status, _, stderr := program(t, "", "run", "-c", s.config)
-	if status != exitFailed || !strings.Contains(stderr, "generation 1 of the definitions") || !strings.Contains(stderr, "traitstream definitions recover") {
+	if status != exitFailed || !strings.Contains(stderr, "topic traitstream-control is empty") || !strings.Contains(stderr, "traitstream definitions recover") {
 		t.Fatalf("run: status %d, %s", status, stderr)
+	}
+	if status, _, stderr := program(t, "", "verify", "-c", s.config); status != exitFailed || !strings.Contains(stderr, "definitions recover") {
+		t.Errorf("verify: status %d, %s", status, stderr)
 	}
 	if status, _, stderr := program(t, "", "definitions", "recover", "-c", s.config); status != exitUsage || !strings.Contains(stderr, "say --yes") {
 		t.Errorf("without --yes: status %d, %s", status, stderr)

@@ -124,6 +124,10 @@ func (m *Main) verify(ctx context.Context, cfg *config.Config, o verifyOptions) 
 		}
 	}
 	if n := report.Replacing; n > 0 {
+		if set, err := setInForce(ctx, conn, cfg, topics); err != nil || set == nil {
+			return errors.Join(err, out.Flush(), fmt.Errorf("nobody knows by which definitions %d of %d tasks are computed: topic %s has none in force; "+
+				"`traitstream definitions recover` writes them down again", n, topics.Tasks, topics.Control.Name))
+		}
 		p.notes = append(p.notes, fmt.Sprintf("definitions are being replaced, %d of %d tasks: "+
 			"their records were checked and their traits not recomputed; verify again when `definitions list` says in force", n, topics.Tasks))
 	}
