@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -120,6 +121,33 @@ func TestDefine(t *testing.T) {
 	}
 }
 
+// Of processes that start for the first time at once, with other files, one puts its
+// definitions in force, for all.
+func TestBeginAtOnce(t *testing.T) {
+	inBubble(t, bubbleYAML, map[string]int32{"b": 5}, func(b *bubble) {
+		var starting sync.WaitGroup
+		for _, v := range variants {
+			cfg := *b.cfg
+			cfg.Traits = b.parsed(v)
+			starting.Go(func() {
+				if err := NewJobs(b.client, &cfg, b.topics).Begin(b.t.Context(), b.connect); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		starting.Wait()
+		begun := 0
+		for _, r := range b.read(b.topics.Control)[0] {
+			if _, ok, err := schemas.ParseDefinitions(r.Key, r.Value); ok && err == nil {
+				begun++
+			}
+		}
+		if begun != 1 {
+			t.Errorf("definitions were put in force %d times", begun)
+		}
+	})
+}
+
 // Whatever happens while definitions are on their way, one generation after the other,
 // some of them given up, the traits are in the end what the last ones make of all that
 // was ever seen.
@@ -142,7 +170,7 @@ func randomDefinitions(t *testing.T, seed uint64) {
 		c.in.steady = r.IntN(2) == 0
 		b.replaceAtOnce = []int{0, 1, 4}[r.IntN(3)]
 		b.defs = variants[0].oracle
-		if err := NewJobs(b.client, b.cfg, b.topics).Begin(b.t.Context()); err != nil {
+		if err := NewJobs(b.client, b.cfg, b.topics).Begin(b.t.Context(), b.connect); err != nil {
 			b.t.Fatal(err)
 		}
 		s := newSubscriber(b)

@@ -172,8 +172,9 @@ func (o *Options) transact(ctx context.Context, connect []kgo.Opt, decide func()
 }
 
 // Begin puts the configuration's definitions in force where the control topic has
-// none, and no process that runs knows what it had.
-func (j *Jobs) Begin(ctx context.Context) error {
+// none, and no process that runs knows what it had. Of several processes that start for
+// the first time, one does so.
+func (j *Jobs) Begin(ctx context.Context, connect []kgo.Opt) error {
 	all, err := j.Generations(ctx)
 	if err == nil && len(all) == 0 {
 		all, err = j.retold(ctx)
@@ -181,13 +182,17 @@ func (j *Jobs) Begin(ctx context.Context) error {
 	if err != nil || len(all) > 0 {
 		return err
 	}
+	return untilInTurn(ctx, func() error { return j.o.transact(ctx, connect, func() ([]*kgo.Record, error) { return j.first(ctx) }) })
+}
+
+// first returns the definitions to begin with, nothing where there are some by now.
+func (j *Jobs) first(ctx context.Context) ([]*kgo.Record, error) {
+	all, err := j.Generations(ctx)
+	if err != nil || len(all) > 0 {
+		return nil, err
+	}
 	now := time.Now().UnixMilli()
 	d := schemas.Definitions{State: schemas.DefinitionsInForce, Created: now, Changed: now}
-	if d.Traits, d.Hash, err = config.Definitions(j.o.Config.Traits); err != nil {
-		return err
-	}
-	if err := j.o.put(ctx, &kgo.Record{Topic: j.o.Topics.Control.Name, Key: d.Key(), Value: d.Value()}); err != nil {
-		return fmt.Errorf("writing definitions to %s: %w", j.o.Topics.Control.Name, kafka.Explain(err))
-	}
-	return nil
+	d.Traits, d.Hash, err = config.Definitions(j.o.Config.Traits)
+	return j.o.controlRecords(&d, nil), err
 }

@@ -262,20 +262,29 @@ func (j *jobs) reportsOf(id string, tasks int32) (all []schemas.JobReport) {
 // SetState has a job be in a state, unless it is over, and returns what it is then: who
 // ends it at the same time may have come first.
 func (j *Jobs) SetState(ctx context.Context, connect []kgo.Opt, id string, state schemas.JobState) (job *schemas.Job, err error) {
-	for failures := 0; ; failures++ {
+	err = untilInTurn(ctx, func() error {
 		job, err = j.o.changeJob(ctx, connect, id, func(job *schemas.Job) bool {
 			changes := job.State != state
 			job.State = state
 			return changes
 		})
-		if !errors.Is(err, ErrOvertaken) || failures == mostOvertaken || !sleep(ctx, backoff(failures)) {
-			return job, err
-		}
-	}
+		return err
+	})
+	return job, err
 }
 
 // mostOvertaken is how often a change is tried again that others have overtaken.
 const mostOvertaken = 5
+
+// untilInTurn tries a change again that others have overtaken.
+func untilInTurn(ctx context.Context, change func() error) error {
+	for failures := 0; ; failures++ {
+		err := change()
+		if !errors.Is(err, ErrOvertaken) || failures == mostOvertaken || !sleep(ctx, backoff(failures)) {
+			return err
+		}
+	}
+}
 
 // Put writes a job down: it begins, or changes, for whoever runs.
 func (j *Jobs) Put(ctx context.Context, job *schemas.Job) error {

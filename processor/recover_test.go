@@ -76,7 +76,7 @@ func TestControlTopicIsRecreated(t *testing.T) {
 func TestBeginWithoutTheControlTopic(t *testing.T) {
 	inBubble(t, bubbleYAML, map[string]int32{"b": 5}, func(b *bubble) {
 		in := newInput(b, 1)
-		if err := NewJobs(b.client, b.cfg, b.topics).Begin(b.t.Context()); err != nil {
+		if err := NewJobs(b.client, b.cfg, b.topics).Begin(b.t.Context(), b.connect); err != nil {
 			b.t.Fatal(err)
 		}
 		b.start(b.t.TempDir(), nil)
@@ -87,7 +87,7 @@ func TestBeginWithoutTheControlTopic(t *testing.T) {
 		other := *b.cfg
 		other.Traits = b.parsed(variants[3])
 		j := NewJobs(b.client, &other, b.topics)
-		if err := j.Begin(b.t.Context()); err != nil {
+		if err := j.Begin(b.t.Context(), b.connect); err != nil {
 			b.t.Fatal(err)
 		}
 		all, err := j.Generations(b.t.Context())

@@ -127,7 +127,7 @@ func newApp(ctx context.Context, cfg *config.Config, log *slog.Logger, o appOpti
 	for _, w := range a.topics.Warnings {
 		log.Warn(w)
 	}
-	if err := a.useDefinitions(ctx, o.apply || cfg.Definitions.OnChange == config.Apply); err != nil {
+	if err := a.useDefinitions(ctx); err != nil {
 		return nil, err
 	}
 	r, err := newRegistry(cfg.Registry, log)
@@ -141,7 +141,7 @@ func newApp(ctx context.Context, cfg *config.Config, log *slog.Logger, o appOpti
 	if err := a.openState(ctx, o); err != nil {
 		return nil, err
 	}
-	return a, nil
+	return a, a.applyFile(ctx, o.apply)
 }
 
 // openState opens the state folder, which belongs to this app and cluster.

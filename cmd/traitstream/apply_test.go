@@ -202,3 +202,37 @@ func TestRunApplyWaits(t *testing.T) {
 	joined.stop()
 	r.stop()
 }
+
+// Under on_change: apply a file counts once it has changed: a process with an old one, which
+// starts again while a new one is rolled out, does not put it back, and one whose file goes
+// back does.
+func TestOnChange(t *testing.T) {
+	s := applied{newStage(t, "")}
+	const before, after = `[{name: "{split}"}]`, `[{name: "{split}"}, {name: "seen_{split}"}]`
+	s.traits(t, before)
+	r := s.run(t)
+	old, rolled := t.TempDir(), t.TempDir()
+	for _, step := range []struct {
+		dir, traits, says, inForce string
+	}{
+		{old, before, "", "generation 0, in force"},
+		{rolled, before, "", "generation 0, in force"},
+		{rolled, after, "are computed from history", "generation 1, in force"},
+		{old, before, "the file has not changed", "generation 1, in force"},
+		{rolled, after, "", "generation 1, in force"},
+		{rolled, before, "are computed from history", "generation 2, in force"},
+		{old, before, "", "generation 2, in force"},
+	} {
+		file := write(t, step.dir, "c.yaml", fmt.Sprintf(
+			"kafka: {brokers: [%q]}\nhttp: {listen: %q}\nstate: {dir: data}\ndefinitions: {on_change: apply}\ntraits: %s\n", s.broker, freeAddress(t), step.traits))
+		status, _, stderr := program(t, "", "run", "-c", file, "--until-caught-up")
+		told := strings.Contains(stderr, "the definitions in the configuration") || strings.Contains(stderr, "other definitions")
+		if status != exitDone || !strings.Contains(stderr, step.says) || told != (step.says != "") {
+			t.Errorf("%+v ends with %d: %s", step, status, stderr)
+		}
+		if got := succeed(t, "definitions", "-c", s.config); !strings.Contains(got, step.inForce) {
+			t.Errorf("after %+v: %s", step, got)
+		}
+	}
+	r.stop()
+}

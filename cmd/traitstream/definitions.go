@@ -68,9 +68,9 @@ func parseGeneration(d schemas.Definitions) ([]trait.Definition, *trait.Set, err
 
 // useDefinitions has the app run by the definitions in force. Where there are none,
 // as at the first start, those of the file come into force.
-func (a *app) useDefinitions(ctx context.Context, apply bool) error {
+func (a *app) useDefinitions(ctx context.Context) error {
 	jobs := processor.NewJobs(a.conn.client, a.cfg, a.topics)
-	if err := jobs.Begin(ctx); err != nil {
+	if err := jobs.Begin(ctx, a.conn.options); err != nil {
 		return err
 	}
 	file := a.cfg.Traits
@@ -83,16 +83,42 @@ func (a *app) useDefinitions(ctx context.Context, apply bool) error {
 		return err
 	}
 	a.traits = a.cfg.Set
-	if !differs {
-		return nil
+	if differs {
+		a.applies = &fileApply{jobs: jobs, connect: a.conn.options, traits: file, hash: a.fileHash, log: a.log, settled: make(chan struct{})}
 	}
-	if !apply {
+	return nil
+}
+
+// inStep names in a state folder the hash of the file's definitions that were in force,
+// or put in force, when this process last started.
+const inStep = "definitions in step"
+
+// applyFile begins to put the file's definitions in force where others are, if that is
+// wished for: always, or where the file has changed. A process with an old file, which
+// starts again while a new one is rolled out, must not put it back.
+func (a *app) applyFile(ctx context.Context, always bool) error {
+	f := a.applies
+	if f == nil {
+		return a.store.SetMeta(inStep, []byte(a.fileHash))
+	}
+	a.applies = nil
+	if !always && a.cfg.Definitions.OnChange != config.Apply {
 		a.log.Warn("the definitions in the configuration are not those in force; going on with those in force: "+
 			"`traitstream apply` puts the file's in force, and so does run --apply", "generation", a.generation)
 		return nil
 	}
-	a.applies = &fileApply{jobs: jobs, connect: a.conn.options, traits: file, hash: a.fileHash, log: a.log, settled: make(chan struct{})}
-	a.applies.tryOnce(ctx)
+	last, err := a.store.Meta(inStep)
+	if err != nil {
+		return err
+	}
+	if !always && string(last) == a.fileHash {
+		a.log.Warn("other definitions were put in force since, and the file has not changed; going on with those in force: "+
+			"`traitstream apply` puts the file's back, and so does run --apply", "generation", a.generation)
+		return nil
+	}
+	f.remember = func() error { return a.store.SetMeta(inStep, []byte(a.fileHash)) }
+	a.applies = f
+	f.tryOnce(ctx)
 	return nil
 }
 

@@ -31,6 +31,8 @@ type fileApply struct {
 	traits  []trait.Definition
 	hash    string
 	log     *slog.Logger
+	// remember keeps that the process is in step with its file.
+	remember func() error
 
 	told       string        // why it was not possible
 	settled    chan struct{} // closed when nothing is left to try
@@ -72,6 +74,9 @@ func (f *fileApply) tryOnce(ctx context.Context) bool {
 	default:
 	}
 	err := f.try(ctx)
+	if err == nil {
+		err = f.remember()
+	}
 	switch {
 	case err == nil:
 		close(f.settled)
