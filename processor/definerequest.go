@@ -163,7 +163,8 @@ func (o *Options) transact(ctx context.Context, connect []kgo.Opt, decide func()
 		err = ended
 	}
 	switch {
-	case errors.Is(err, kerr.ProducerFenced), errors.Is(err, kerr.InvalidProducerEpoch), errors.Is(err, kerr.InvalidProducerIDMapping):
+	case errors.Is(err, kerr.ProducerFenced), errors.Is(err, kerr.InvalidProducerEpoch), errors.Is(err, kerr.InvalidProducerIDMapping),
+		errors.Is(err, kerr.InvalidTxnState):
 		return fmt.Errorf("%w (%w)", ErrOvertaken, err)
 	case err != nil:
 		return fmt.Errorf("writing definitions or jobs down: %w", kafka.Explain(err))

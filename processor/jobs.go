@@ -194,7 +194,9 @@ func (o *Options) readJobs(ctx context.Context) error {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.next = max(j.next, end)
+	if j.topic == id { // else another reader has found the topic created again
+		j.next = max(j.next, end)
+	}
 	j.reads++
 	return nil
 }
