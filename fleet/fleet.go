@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kerr"
@@ -56,6 +57,44 @@ func (f *Fleet) TopicIDs(ctx context.Context) (ids map[string]string, gone []str
 		}
 	}
 	return ids, gone, nil
+}
+
+// TopicID returns the id of a topic, empty where the brokers tell none. That it does not
+// exist is an error.
+func (f *Fleet) TopicID(ctx context.Context, topic string) (string, error) {
+	topics, err := kadm.NewClient(f.Client).ListTopics(ctx, topic)
+	if err == nil {
+		err = topics.Error()
+	}
+	if err != nil {
+		return "", fmt.Errorf("looking up %s: %w", topic, err)
+	}
+	if id := topics[topic].ID; id != (kadm.TopicID{}) {
+		return id.String(), nil
+	}
+	return "", nil
+}
+
+// Committed returns what the group has committed of its inputs, nothing if nobody has
+// joined it yet. With their ids, it leaves out what was committed of topics of former ids.
+func (f *Fleet) Committed(ctx context.Context, ids map[string]string) (kadm.OffsetResponses, error) {
+	// Asked for some topics, it is an error where one is gone.
+	all, err := kadm.NewClient(f.Client).FetchOffsets(ctx, f.Config.Group())
+	if err == nil {
+		err = all.Error()
+	}
+	if errors.Is(err, kerr.GroupIDNotFound) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	inputs := f.InputTopics()
+	all.DeleteFunc(func(r kadm.OffsetResponse) bool {
+		note, _ := schemas.ParseOffsetNote(r.Metadata)
+		return !slices.Contains(inputs, r.Topic) || OfAnother(note, ids[r.Topic])
+	})
+	return all, nil
 }
 
 // OfAnother tells whether an offset was committed of a topic that one of this id

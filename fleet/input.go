@@ -3,14 +3,12 @@ package fleet
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
 
 	"traitstream/kafka"
 	"traitstream/schemas"
@@ -59,13 +57,7 @@ func (m *Measurement) Inputs(ctx context.Context, wanted func(topic string, numb
 }
 
 // Failed returns what the brokers could not tell of single partitions.
-func (m *Measurement) Failed() error {
-	err := m.Committed.Error()
-	if errors.Is(err, kerr.GroupIDNotFound) { // nobody has joined it yet
-		err = nil
-	}
-	return cmp.Or(err, m.Start.Error(), m.End.Error())
-}
+func (m *Measurement) Failed() error { return cmp.Or(m.Start.Error(), m.End.Error()) }
 
 // input returns what the offsets alone tell of a partition.
 func (m *Measurement) input(end kadm.ListedOffset) Input {

@@ -95,3 +95,33 @@ func TestInputsFail(t *testing.T) {
 		t.Errorf("got %v, %v", inputs, err)
 	}
 }
+
+// A source that is gone hides nothing of the others.
+func TestMeasureBesideASourceThatIsGone(t *testing.T) {
+	w := newWorld(t, "sources: [{topic: s}, {topic: gone}]\n", 1)
+	w.put(t, &kgo.Record{Topic: "s", Value: []byte("{}")}, &kgo.Record{Topic: w.Topics.Inbox.Name, Value: []byte("{}")})
+	adm := kadm.NewClient(w.Client)
+	commit := kadm.Offsets{}
+	for _, topic := range w.InputTopics() {
+		commit.AddOffset(topic, 0, 0, -1)
+	}
+	if err := adm.CommitAllOffsets(t.Context(), w.Config.Group(), commit); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := adm.DeleteTopic(t.Context(), "gone"); err != nil {
+		t.Fatal(err)
+	}
+	w.Client = w.connected(t) // the former one holds what it knows of topics for seconds
+	m, err := w.Measure(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, topic := range []string{"s", w.Topics.Inbox.Name} {
+		if n, _, err := m.Lag(t.Context(), topic, 0); err != nil || n != 1 {
+			t.Errorf("the lag of %s is %d, %v", topic, n, err)
+		}
+	}
+	if m.Failed() == nil {
+		t.Error("that a source is gone is not told")
+	}
+}

@@ -35,11 +35,7 @@ func newWorld(t *testing.T, yaml string, partitions int32) *world {
 	if w.connect, err = kafka.Options(cfg.Kafka); err != nil {
 		t.Fatal(err)
 	}
-	w.Client, err = kgo.NewClient(append([]kgo.Opt{kgo.RecordPartitioner(kgo.ManualPartitioner())}, w.connect...)...)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(w.Client.Close)
+	w.Client = w.connected(t)
 	w.Topics, err = kafka.EnsureTopics(t.Context(), w.Client, cfg, kafka.Creation{Own: true, Sources: partitions})
 	if err != nil {
 		t.Fatal(err)
@@ -52,4 +48,15 @@ func (w *world) put(t *testing.T, records ...*kgo.Record) {
 	if err := w.Client.ProduceSync(t.Context(), records...).FirstErr(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// connected is a new client.
+func (w *world) connected(t *testing.T) *kgo.Client {
+	t.Helper()
+	cl, err := kgo.NewClient(append([]kgo.Opt{kgo.RecordPartitioner(kgo.ManualPartitioner())}, w.connect...)...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(cl.Close)
+	return cl
 }

@@ -2,15 +2,12 @@ package fleet
 
 import (
 	"context"
-	"errors"
 	"math"
 	"time"
 
 	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
 
 	"traitstream/kafka"
-	"traitstream/schemas"
 )
 
 // Measurement is where a group stands in its inputs.
@@ -24,19 +21,13 @@ type Measurement struct {
 func (f *Fleet) Measure(ctx context.Context) (*Measurement, error) {
 	adm := kadm.NewClient(f.Client)
 	m := &Measurement{fleet: f}
-	var err error
-	m.Committed, err = adm.FetchOffsetsForTopics(ctx, f.Config.Group(), f.InputTopics()...)
-	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) { // nobody has joined it yet
-		return nil, err
-	}
 	ids, _, err := f.TopicIDs(ctx)
 	if err != nil {
 		return nil, err
 	}
-	m.Committed.DeleteFunc(func(r kadm.OffsetResponse) bool {
-		note, _ := schemas.ParseOffsetNote(r.Metadata)
-		return OfAnother(note, ids[r.Topic]) // nothing is committed of this one yet
-	})
+	if m.Committed, err = f.Committed(ctx, ids); err != nil {
+		return nil, err
+	}
 	if m.Start, err = adm.ListStartOffsets(ctx, f.InputTopics()...); err != nil {
 		return nil, err
 	}

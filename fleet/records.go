@@ -75,3 +75,12 @@ func RecordHeaders(in []schemas.Header) []kgo.RecordHeader {
 	}
 	return out
 }
+
+// HeadersOf returns those of a record as formats have them.
+func HeadersOf(r *kgo.Record) []schemas.Header {
+	out := make([]schemas.Header, len(r.Headers))
+	for i, h := range r.Headers {
+		out[i] = schemas.Header{Key: h.Key, Value: h.Value}
+	}
+	return out
+}

@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"traitstream/fleet"
 	"traitstream/kafka"
 	"traitstream/schemas"
 	"traitstream/schemas/avro"
@@ -86,11 +87,7 @@ func (p *preview) findCommitted(ctx context.Context) error {
 
 // isForwarded tells whether a record of the inbox is an impression, and no command.
 func isForwarded(r *kgo.Record) bool {
-	headers := make([]schemas.Header, len(r.Headers))
-	for i, h := range r.Headers {
-		headers[i] = schemas.Header{Key: h.Key, Value: h.Value}
-	}
-	_, err := schemas.ParseInboxHeaders(headers)
+	_, err := schemas.ParseInboxHeaders(fleet.HeadersOf(r))
 	return err == nil
 }
 

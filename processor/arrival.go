@@ -7,6 +7,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"traitstream/config"
+	"traitstream/fleet"
 	"traitstream/impression"
 	"traitstream/schemas"
 	"traitstream/schemas/avro"
@@ -44,7 +45,7 @@ func (in *intake) meet(r *kgo.Record, a *arrival) error {
 	if r.Topic != in.o.Topics.Inbox.Name {
 		return nil
 	}
-	headers := plainHeaders(r.Headers)
+	headers := fleet.HeadersOf(r)
 	place, err := schemas.ParseInboxHeaders(headers)
 	switch {
 	case isNewer(err):

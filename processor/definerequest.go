@@ -33,22 +33,12 @@ var ErrOverlap = errors.New("other definitions are on their way already: wait un
 var ErrOvertaken = errors.New("another command of this app, or a process, has written definitions or jobs meanwhile: " +
 	"look how they are (`traitstream definitions history`, `replay list`), and try again")
 
-// leaderPatience is how long the control topic's leader is waited for: of one that has died
-// a cluster knows after nine seconds.
-const leaderPatience = 30 * time.Second
-
 // Generations returns the definitions that the control topic has, oldest first.
 func (j *Jobs) Generations(ctx context.Context) ([]schemas.Definitions, error) {
-	began := time.Now()
-	for failures := 0; ; failures++ {
-		err := j.o.readJobs(ctx)
-		if err == nil {
-			return j.o.jobs.records(), nil
-		}
-		if !kafka.IsNetwork(err) || time.Since(began) > leaderPatience || !sleep(ctx, backoff(failures)) {
-			return nil, fmt.Errorf("reading %s: %w", j.o.Topics.Control.Name, kafka.Explain(err))
-		}
+	if err := j.read(ctx); err != nil {
+		return nil, err
 	}
+	return j.o.jobs.records(), nil
 }
 
 func (j *jobs) records() (all []schemas.Definitions) {

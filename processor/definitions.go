@@ -52,7 +52,7 @@ func (o *Options) definitionsOf(ctx context.Context, number uint32) (*trait.Set,
 			return g.set, nil
 		}
 		if err := o.readJobs(ctx); err != nil {
-			return nil, fmt.Errorf("reading %s: %w", o.Topics.Control.Name, err)
+			return nil, err
 		}
 		if o.jobs.generation(number) == nil && (!time.Now().Before(until) || !sleep(ctx, busyJobsInterval)) {
 			break

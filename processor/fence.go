@@ -72,9 +72,8 @@ func (o *Options) fenceDead(ctx context.Context, numbers []int32) {
 // deadOwners returns the seats that some tasks were committed by last and that
 // the group knows no more.
 func (o *Options) deadOwners(ctx context.Context, numbers []int32) ([]string, error) {
-	adm := kadm.NewClient(o.Client)
-	committed, err := adm.FetchOffsetsForTopics(ctx, o.Config.Group(), o.InputTopics()...)
-	if err != nil && !errors.Is(err, kerr.GroupIDNotFound) {
+	committed, err := o.Committed(ctx, nil)
+	if err != nil {
 		return nil, err
 	}
 	var seats []string
@@ -89,7 +88,7 @@ func (o *Options) deadOwners(ctx context.Context, numbers []int32) ([]string, er
 	if len(seats) == 0 {
 		return nil, nil
 	}
-	described, err := adm.DescribeGroups(ctx, o.Config.Group())
+	described, err := kadm.NewClient(o.Client).DescribeGroups(ctx, o.Config.Group())
 	if err == nil {
 		err = described.Error()
 	}

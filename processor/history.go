@@ -123,7 +123,7 @@ func isGone(err error) bool {
 // isThere makes sure that the topic is still the one that a range is of: the offsets
 // of another one mean nothing.
 func (h *historian) isThere(r schemas.JobRange) error {
-	id, err := h.o.idOf(h.ctx, r.Topic)
+	id, err := h.o.TopicID(h.ctx, r.Topic)
 	if err == nil && r.TopicID != "" && id != "" && id != r.TopicID {
 		return fmt.Errorf("looking up %s: %w", r.Topic, errAnotherSource)
 	}

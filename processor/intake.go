@@ -5,6 +5,7 @@ import (
 
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"traitstream/fleet"
 	"traitstream/impression"
 	"traitstream/kafka"
 	"traitstream/schemas"
@@ -142,7 +143,7 @@ func (a *arrival) job() string {
 	if a.share != nil {
 		return a.share.job.ID
 	}
-	job, _ := schemas.ParseReplayHeaders(plainHeaders(a.record.Headers))
+	job, _ := schemas.ParseReplayHeaders(fleet.HeadersOf(a.record))
 	return job
 }
 

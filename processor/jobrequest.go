@@ -29,6 +29,20 @@ func NewJobs(cl *kgo.Client, cfg *config.Config, topics *kafka.Topics) *Jobs {
 	return &Jobs{o: Options{Fleet: fleet.Fleet{Client: cl, Config: cfg, Topics: topics}, jobs: newJobs()}}
 }
 
+// leaderPatience is how long the control topic's leader is waited for: of one that has died
+// a cluster knows after nine seconds.
+const leaderPatience = 30 * time.Second
+
+// read reads the control topic.
+func (j *Jobs) read(ctx context.Context) error {
+	for began, failures := time.Now(), 0; ; failures++ {
+		err := j.o.readJobs(ctx)
+		if err == nil || !kafka.IsNetwork(err) || time.Since(began) > leaderPatience || !sleep(ctx, backoff(failures)) {
+			return err
+		}
+	}
+}
+
 // Group is the one that carries jobs out.
 func (j *Jobs) Group() string { return j.o.Config.Group() }
 
@@ -116,12 +130,11 @@ func (o *Options) planRanges(ctx context.Context, r *ReplayRequest, p *Plan) err
 	}
 	for _, topic := range o.Sources() {
 		for number := range o.Topics.Sources[topic].Partitions {
-			at := partition{topic, number}
-			begin, err := kafka.Listed(from, at.topic, at.number)
+			begin, err := kafka.Listed(from, topic, number)
 			if err != nil {
 				return err
 			}
-			end, err := kafka.Listed(to, at.topic, at.number)
+			end, err := kafka.Listed(to, topic, number)
 			if err != nil {
 				return err
 			}
@@ -162,8 +175,7 @@ var ErrNothingLeft = errors.New("there is nothing to read of that")
 
 // add adds a partition's range, if something is left of it.
 func (p *Plan) add(ctx context.Context, o *Options, r *ReplayRequest, m *fleet.Measurement, of schemas.JobRange) error {
-	at := partition{of.Topic, of.Partition}
-	start, err := kafka.Listed(m.Start, at.topic, at.number)
+	start, err := kafka.Listed(m.Start, of.Topic, of.Partition)
 	if err != nil {
 		return err
 	}
@@ -232,8 +244,8 @@ type JobStatus struct {
 
 // List returns all jobs, oldest first.
 func (j *Jobs) List(ctx context.Context) ([]JobStatus, error) {
-	if err := j.o.readJobs(ctx); err != nil {
-		return nil, fmt.Errorf("reading %s: %w", j.o.Topics.Control.Name, kafka.Explain(err))
+	if err := j.read(ctx); err != nil {
+		return nil, err
 	}
 	all, _, _ := j.o.jobs.list()
 	statuses := make([]JobStatus, len(all))

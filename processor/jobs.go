@@ -176,7 +176,14 @@ func (p *Processor) lookAtJobs(ctx context.Context) error {
 
 // readJobs takes what is new in the control topic.
 func (o *Options) readJobs(ctx context.Context) error {
-	id, err := o.idOf(ctx, o.Topics.Control.Name)
+	if err := o.readControl(ctx); err != nil {
+		return fmt.Errorf("reading %s: %w", o.Topics.Control.Name, kafka.Explain(err))
+	}
+	return nil
+}
+
+func (o *Options) readControl(ctx context.Context) error {
+	id, err := o.TopicID(ctx, o.Topics.Control.Name)
 	if err != nil {
 		return err
 	}
@@ -331,7 +338,7 @@ func (o *Options) changeJob(ctx context.Context, connect []kgo.Opt, id string, c
 	var job schemas.Job
 	err := o.transact(ctx, connect, func() ([]*kgo.Record, error) {
 		if err := o.readJobs(ctx); err != nil {
-			return nil, fmt.Errorf("reading %s: %w", o.Topics.Control.Name, kafka.Explain(err))
+			return nil, err
 		}
 		known := o.jobs.job(id)
 		if known == nil {

@@ -289,11 +289,3 @@ func size(key, value []byte, headers []kgo.RecordHeader) int {
 	}
 	return n
 }
-
-func plainHeaders(h []kgo.RecordHeader) []schemas.Header {
-	out := make([]schemas.Header, len(h))
-	for i := range h {
-		out[i] = schemas.Header{Key: h[i].Key, Value: h[i].Value}
-	}
-	return out
-}

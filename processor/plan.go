@@ -10,6 +10,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"traitstream/fleet"
 	"traitstream/kafka"
 	"traitstream/schemas"
 	"traitstream/trait"
@@ -119,7 +120,7 @@ func (w *worker) heed(ctx context.Context, records []*kgo.Record) ([]*kgo.Record
 		if r.Topic != w.o.Topics.Inbox.Name || !schemas.IsDefining(header(r, schemas.HeaderKind)) {
 			continue
 		}
-		c, err := schemas.ParseCommand(plainHeaders(r.Headers))
+		c, err := schemas.ParseCommand(fleet.HeadersOf(r))
 		if err != nil {
 			continue // intake tells
 		}
@@ -215,17 +216,13 @@ func (w *worker) historyOf(ctx context.Context, number int32, records []*kgo.Rec
 	if err != nil {
 		return nil, fmt.Errorf("looking up where the sources begin: %w", err)
 	}
-	// Of all topics, since asked for some it is an error where one is gone.
-	committed, err := kadm.NewClient(w.o.Client).FetchOffsets(ctx, w.o.Config.Group())
-	if err == nil {
-		err = committed.Error()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("looking up how far group %s is: %w", w.o.Config.Group(), err)
-	}
 	ids, gone, err := w.o.TopicIDs(ctx)
 	if err != nil {
 		return nil, err
+	}
+	committed, err := w.o.Committed(ctx, ids)
+	if err != nil {
+		return nil, fmt.Errorf("looking up how far group %s is: %w", w.o.Config.Group(), err)
 	}
 	var all []schemas.JobRange
 	for _, topic := range w.o.Sources() {

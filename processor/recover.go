@@ -8,11 +8,10 @@ import (
 	"slices"
 	"time"
 
-	"github.com/twmb/franz-go/pkg/kadm"
-	"github.com/twmb/franz-go/pkg/kerr"
 	"github.com/twmb/franz-go/pkg/kgo"
 
 	"traitstream/config"
+	"traitstream/fleet"
 	"traitstream/kafka"
 	"traitstream/schemas"
 )
@@ -23,21 +22,6 @@ var errUnknownGeneration = errors.New("was that topic deleted? With the configur
 
 // ErrNothingLost says that there is nothing to recover.
 var ErrNothingLost = errors.New("nothing is to be recovered: the definitions of every task are there")
-
-// idOf returns the id of a topic, empty where the brokers tell none.
-func (o *Options) idOf(ctx context.Context, topic string) (string, error) {
-	topics, err := kadm.NewClient(o.Client).ListTopics(ctx, topic)
-	if err == nil {
-		err = topics.Error()
-	}
-	if err != nil {
-		return "", fmt.Errorf("looking up %s: %w", topic, err)
-	}
-	if id := topics[topic].ID; id != (kadm.TopicID{}) {
-		return id.String(), nil
-	}
-	return "", nil
-}
 
 // follow goes on with another control topic, where that was deleted and created again.
 // What is known of it and not over is to be told to the new one.
@@ -99,12 +83,11 @@ func (j *jobs) toRetell() []*kgo.Record {
 // deleted. Where nobody has ever run, or for long enough nobody has written anything, it is
 // nil.
 func (j *Jobs) retold(ctx context.Context) ([]schemas.Definitions, error) {
-	committed, err := kadm.NewClient(j.o.Client).FetchOffsets(ctx, j.o.Config.Group())
-	if errors.Is(err, kerr.GroupIDNotFound) || err == nil && len(committed) == 0 {
-		return nil, nil
-	}
-	if err != nil {
+	switch committed, err := j.o.Committed(ctx, nil); {
+	case err != nil:
 		return nil, fmt.Errorf("looking up whether group %s has ever read anything: %w", j.o.Config.Group(), kafka.Explain(err))
+	case len(committed) == 0:
+		return nil, nil
 	}
 	for until := time.Now().Add(lagInterval + lastReports); time.Now().Before(until) && sleep(ctx, busyJobsInterval); {
 		if all, err := j.Generations(ctx); err != nil || len(all) > 0 {
@@ -219,7 +202,7 @@ func (o *Options) unheard(ctx context.Context, task int32, used map[uint32]bool)
 		if !schemas.IsDefining(header(r, schemas.HeaderKind)) {
 			return nil
 		}
-		c, err := schemas.ParseCommand(plainHeaders(r.Headers))
+		c, err := schemas.ParseCommand(fleet.HeadersOf(r))
 		if err == nil && c.Kind != schemas.Undefine {
 			used[c.Generation] = used[c.Generation] || c.Kind == schemas.Switch
 		}

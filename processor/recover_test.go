@@ -27,6 +27,18 @@ func (b *bubble) recreateControl() {
 	b.client.PurgeTopicsFromClient(name)
 }
 
+// redefined has a process merge something, and go over to other definitions.
+func (b *bubble) redefined() (*input, *process) {
+	b.t.Helper()
+	in := newInput(b, 1)
+	p := b.start(b.t.TempDir(), nil)
+	in.put(500)
+	b.caughtUp(b.t.Context())
+	b.define(variants[1], 0)
+	b.inForce()
+	return in, p
+}
+
 // states are those of all generations, from the first.
 func (b *bubble) states() (all []schemas.DefinitionsState) {
 	b.t.Helper()
@@ -44,12 +56,7 @@ func (b *bubble) states() (all []schemas.DefinitionsState) {
 // what was on its way.
 func TestControlTopicIsRecreated(t *testing.T) {
 	inBubble(t, bubbleYAML, map[string]int32{"b": 5}, func(b *bubble) {
-		in := newInput(b, 1)
-		p := b.start(b.t.TempDir(), nil)
-		in.put(500)
-		b.caughtUp(b.t.Context())
-		b.define(variants[1], 0)
-		b.inForce()
+		in, p := b.redefined()
 		d, _ := b.define(variants[3], 50)
 		job := b.replayed(ReplayRequest{Emit: schemas.EmitChanges, Rate: 50})
 		b.pass(3 * time.Second)
@@ -141,12 +148,7 @@ func TestRecover(t *testing.T) {
 	for _, far := range []schemas.DefinitionsState{schemas.DefinitionsInForce, schemas.DefinitionsPreparing, schemas.DefinitionsSwitching} {
 		t.Run(string(far), func(t *testing.T) {
 			inBubble(t, bubbleYAML, map[string]int32{"b": 5}, func(b *bubble) {
-				in := newInput(b, 1)
-				p := b.start(b.t.TempDir(), nil)
-				in.put(500)
-				b.caughtUp(b.t.Context())
-				b.define(variants[1], 0)
-				b.inForce()
+				in, p := b.redefined()
 				if far != schemas.DefinitionsInForce {
 					b.define(variants[3], 100)
 				}
@@ -179,12 +181,7 @@ func TestRecover(t *testing.T) {
 // too: each task meets their number in its inbox.
 func TestRecoverWhatNobodyHasHeardOf(t *testing.T) {
 	inBubble(t, bubbleYAML, map[string]int32{"b": 5}, func(b *bubble) {
-		in := newInput(b, 1)
-		p := b.start(b.t.TempDir(), nil)
-		in.put(500)
-		b.caughtUp(b.t.Context())
-		b.define(variants[1], 0)
-		b.inForce()
+		in, p := b.redefined()
 		b.pass(5 * time.Second)
 		if err := b.end(p); err != nil {
 			b.t.Fatal(err)

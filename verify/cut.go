@@ -9,6 +9,7 @@ import (
 	"github.com/twmb/franz-go/pkg/kadm"
 	"github.com/twmb/franz-go/pkg/kgo"
 
+	"traitstream/fleet"
 	"traitstream/internal/oracle"
 	"traitstream/kafka"
 	"traitstream/schemas"
@@ -168,7 +169,7 @@ func (v *verifier) waiting(ctx context.Context, tasks []int32, committed map[int
 		err := kafka.ReadPartition(ctx, v.o.Client, inbox, task, from, log.To, func(r *kgo.Record) error {
 			// What is no forwarded impression is of no concern here, nor what a job has
 			// forwarded: it is known from the job.
-			all := headers(r)
+			all := fleet.HeadersOf(r)
 			if job, _ := schemas.ParseReplayHeaders(all); job != "" {
 				return nil
 			}
@@ -185,14 +186,6 @@ func (v *verifier) waiting(ctx context.Context, tasks []int32, committed map[int
 		}
 	}
 	return places, nil
-}
-
-func headers(r *kgo.Record) []schemas.Header {
-	all := make([]schemas.Header, len(r.Headers))
-	for i, h := range r.Headers {
-		all[i] = schemas.Header{Key: h.Key, Value: h.Value}
-	}
-	return all
 }
 
 // listed looks for errors of single partitions too.

@@ -67,6 +67,11 @@ type connection struct {
 	options []kgo.Opt // how it was reached
 }
 
+// fleet is an app as it is seen over the connection.
+func (c *connection) fleet(cfg *config.Config, topics *kafka.Topics) *fleet.Fleet {
+	return &fleet.Fleet{Client: c.client, Config: cfg, Topics: topics}
+}
+
 // connect reaches the brokers of a configuration. The caller closes the client.
 func connect(ctx context.Context, cfg *config.Config, more ...kgo.Opt) (*connection, error) {
 	options, err := kafka.Options(cfg.Kafka)
@@ -127,7 +132,8 @@ func newApp(ctx context.Context, cfg *config.Config, log *slog.Logger, o appOpti
 	for _, w := range a.topics.Warnings {
 		log.Warn(w)
 	}
-	if err := a.useDefinitions(ctx); err != nil {
+	file, err := a.useDefinitions(ctx)
+	if err != nil {
 		return nil, err
 	}
 	r, err := newRegistry(cfg.Registry, log)
@@ -141,7 +147,7 @@ func newApp(ctx context.Context, cfg *config.Config, log *slog.Logger, o appOpti
 	if err := a.openState(ctx, o); err != nil {
 		return nil, err
 	}
-	return a, a.applyFile(ctx, o.apply)
+	return a, a.applyFile(ctx, file, o.apply)
 }
 
 // openState opens the state folder, which belongs to this app and cluster.
@@ -177,15 +183,11 @@ func (a *app) openState(ctx context.Context, o appOptions) error {
 	return nil
 }
 
-func (a *app) fleet() *fleet.Fleet {
-	return &fleet.Fleet{Client: a.conn.client, Config: a.cfg, Topics: a.topics}
-}
-
 // processor returns one over the app, which others reach at an address, if any.
 // More options are of its workers' clients.
 func (a *app) processor(http string, leave bool, more ...kgo.Opt) *processor.Processor {
 	p := processor.New(processor.Options{
-		Fleet: *a.fleet(), Traits: a.traits, Generation: a.generation, Store: a.store,
+		Fleet: *a.conn.fleet(a.cfg, a.topics), Traits: a.traits, Generation: a.generation, Store: a.store,
 		Connect: append(slices.Clone(a.conn.options), more...),
 		Metrics: processor.NewMetrics(a.registry), Log: a.log,
 		Avro: a.avro, Schemas: a.schemas,

@@ -67,41 +67,40 @@ func parseGeneration(d schemas.Definitions) ([]trait.Definition, *trait.Set, err
 }
 
 // useDefinitions has the app run by the definitions in force. Where there are none,
-// as at the first start, those of the file come into force.
-func (a *app) useDefinitions(ctx context.Context) error {
+// as at the first start, those of the file come into force. It returns those of the file
+// where they are others, else nil.
+func (a *app) useDefinitions(ctx context.Context) (file *fileApply, err error) {
 	jobs := processor.NewJobs(a.conn.client, a.cfg, a.topics)
 	if err := jobs.Begin(ctx, a.conn.options); err != nil {
-		return err
+		return nil, err
 	}
-	file := a.cfg.Traits
+	traits := a.cfg.Traits
+	if _, a.fileHash, err = config.Definitions(traits); err != nil {
+		return nil, err
+	}
 	var differs bool
-	var err error
-	if _, a.fileHash, err = config.Definitions(file); err != nil {
-		return err
-	}
 	if a.generation, differs, err = inForce(ctx, a.conn, a.cfg, a.topics); err != nil {
-		return err
+		return nil, err
 	}
-	a.traits = a.cfg.Set
-	if differs {
-		a.applies = &fileApply{jobs: jobs, connect: a.conn.options, traits: file, hash: a.fileHash, log: a.log, settled: make(chan struct{})}
+	if a.traits = a.cfg.Set; differs {
+		file = &fileApply{jobs: jobs, connect: a.conn.options, traits: traits, hash: a.fileHash, log: a.log, remember: a.keepInStep, settled: make(chan struct{})}
 	}
-	return nil
+	return file, nil
 }
 
 // inStep names in a state folder the hash of the file's definitions that were in force,
 // or put in force, when this process last started.
 const inStep = "definitions in step"
 
+func (a *app) keepInStep() error { return a.store.SetMeta(inStep, []byte(a.fileHash)) }
+
 // applyFile begins to put the file's definitions in force where others are, if that is
 // wished for: always, or where the file has changed. A process with an old file, which
 // starts again while a new one is rolled out, must not put it back.
-func (a *app) applyFile(ctx context.Context, always bool) error {
-	f := a.applies
-	if f == nil {
-		return a.store.SetMeta(inStep, []byte(a.fileHash))
+func (a *app) applyFile(ctx context.Context, file *fileApply, always bool) error {
+	if file == nil {
+		return a.keepInStep()
 	}
-	a.applies = nil
 	if !always && a.cfg.Definitions.OnChange != config.Apply {
 		a.log.Warn("the definitions in the configuration are not those in force; going on with those in force: "+
 			"`traitstream apply` puts the file's in force, and so does run --apply", "generation", a.generation)
@@ -116,9 +115,8 @@ func (a *app) applyFile(ctx context.Context, always bool) error {
 			"`traitstream apply` puts the file's back, and so does run --apply", "generation", a.generation)
 		return nil
 	}
-	f.remember = func() error { return a.store.SetMeta(inStep, []byte(a.fileHash)) }
-	a.applies = f
-	f.tryOnce(ctx)
+	a.applies = file
+	file.tryOnce(ctx)
 	return nil
 }
 

@@ -114,7 +114,7 @@ func (m *Main) forget(ctx context.Context, cfg *config.Config, o forgetOptions, 
 		// The receipt alone needs the registry, and no ids of it, since nothing is written.
 		req.Avro = schemas.NewAvro(0, 0, patient(bounded, r.Lookup(bounded), m.logger(m.Stderr)))
 	}
-	return m.forgetNow(bounded, conn.client, cfg, topics, req)
+	return m.forgetNow(bounded, conn.fleet(cfg, topics), req)
 }
 
 // patient waits for a registry that is away, until ctx ends.
@@ -137,21 +137,21 @@ func patient(ctx context.Context, find avro.Lookup, log *slog.Logger) avro.Looku
 	}
 }
 
-func (m *Main) forgetNow(ctx context.Context, cl *kgo.Client, cfg *config.Config, topics *kafka.Topics, req fleet.ForgetRequest) error {
+func (m *Main) forgetNow(ctx context.Context, f *fleet.Fleet, req fleet.ForgetRequest) error {
 	req.Progress = m.forgetProgress()
-	receipt, err := (&fleet.Fleet{Client: cl, Config: cfg, Topics: topics}).Forget(ctx, req)
+	receipt, err := f.Forget(ctx, req)
 	if errors.Is(err, fleet.ErrNotForgotten) {
 		return fmt.Errorf("%w; the commands stand in %s and are done as soon as a process has the users' tasks "+
-			"(status tells; is a run going?); the same command may be given again", err, topics.Inbox.Name)
+			"(status tells; is a run going?); the same command may be given again", err, f.Topics.Inbox.Name)
 	}
 	if errors.Is(err, fleet.ErrNoReceipt) {
 		return fmt.Errorf("%w; the tombstones stand in %s; given again, the command finds nothing left to remove, and tells where the markers stand",
-			err, topics.Traits.Name)
+			err, f.Topics.Traits.Name)
 	}
 	if err != nil {
 		return err
 	}
-	return m.printReceipt(receipt, topics)
+	return m.printReceipt(receipt, f.Topics)
 }
 
 // forgetProgress says now and then what is waited for.

@@ -88,9 +88,6 @@ func TestReadmeRuns(t *testing.T) {
 
 // So is every block of the page on replays.
 func TestReplayPageRuns(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it builds and runs the program, where the race detector sees nothing")
-	}
 	ran := pageRuns(t, "docs/replay.md")
 	if ran["yaml"] != 1 || ran["sh"] < 5 || ran["text"] < 4 {
 		t.Errorf("ran %v blocks only", ran)
@@ -99,9 +96,6 @@ func TestReplayPageRuns(t *testing.T) {
 
 // And of the page on definitions, which are changed on the way.
 func TestDefinitionsPageRuns(t *testing.T) {
-	if testing.Short() {
-		t.Skip("it builds and runs the program, where the race detector sees nothing")
-	}
 	ran := pageRuns(t, "docs/definitions.md")
 	if ran["yaml"] != 2 || ran["sh"] < 7 || ran["text"] < 6 {
 		t.Errorf("ran %v blocks only", ran)
@@ -112,6 +106,9 @@ func TestDefinitionsPageRuns(t *testing.T) {
 // commands, and counts its blocks by language. Its links must lead somewhere.
 func pageRuns(t *testing.T, page string) map[string]int {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("it builds and runs the program, where the race detector sees nothing")
+	}
 	text, blocks := pageBlocks(t, page)
 	for _, link := range regexp.MustCompile(`\]\(([^)#]+)\)`).FindAllStringSubmatch(text, -1) {
 		if _, err := os.Stat(filepath.Join(root, "docs", link[1])); err != nil {

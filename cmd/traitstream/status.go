@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"traitstream/config"
-	"traitstream/fleet"
 	"traitstream/kafka"
 )
 
@@ -64,7 +63,7 @@ func (m *Main) status(ctx context.Context, cfg *config.Config, o statusOptions) 
 		if err != nil {
 			return err
 		}
-		inputs, err := (&fleet.Fleet{Client: conn.client, Config: cfg, Topics: topics}).Inputs(ctx)
+		inputs, err := conn.fleet(cfg, topics).Inputs(ctx)
 		if err != nil {
 			return err
 		}

@@ -11,14 +11,13 @@ import (
 	"github.com/twmb/franz-go/pkg/kerr"
 
 	"traitstream/config"
-	"traitstream/fleet"
 	"traitstream/kafka"
 )
 
 // unprocessed counts the records of the sources that lie beyond the group's
 // committed offsets.
 func unprocessed(ctx context.Context, cfg *config.Config, conn *connection, topics *kafka.Topics) (records int64, err error) {
-	inputs, err := (&fleet.Fleet{Client: conn.client, Config: cfg, Topics: topics}).Inputs(ctx)
+	inputs, err := conn.fleet(cfg, topics).Inputs(ctx)
 	if err != nil {
 		return 0, err
 	}
